@@ -1,0 +1,27 @@
+//! What crosses the wire between sweep's coordinator and its workers, and
+//! nothing else: the generated messages and service of `proto/sweep/v1/`, the
+//! largest message either side accepts, and shape inference over a
+//! [`v1::Model`].
+//!
+//! Everything here is concrete. Search spaces and hyperparameters stay with
+//! the coordinator; a worker reads layers and numbers.
+
+pub mod shape;
+
+/// Version 1 of the protocol, generated from `proto/sweep/v1/*.proto`.
+#[expect(missing_docs, reason = "generated code; the .proto files carry the documentation")]
+#[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
+pub mod v1 {
+    tonic::include_proto!("sweep.v1");
+}
+
+/// Largest gRPC message that either side accepts, in bytes. Weights and
+/// datasets are streamed in chunks of [`CHUNK_BYTES`], so no message grows with
+/// the size of a network or of a dataset.
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Size of the chunks in which weights and datasets are streamed.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// The version that a worker and its coordinator must share.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,2 @@
+//! Distributed hyperparameter search for libtorch networks.
+
