@@ -1,2 +1,5 @@
 //! Distributed hyperparameter search for libtorch networks.
 
+pub mod oracle;
+pub mod space;
+pub mod study;

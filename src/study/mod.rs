@@ -1,0 +1,349 @@
+//! A study: its settings and its trials, folded from [`Record`]s.
+//!
+//! Only [`Study::apply`] changes a trial. What the store keeps is the sequence
+//! of records, so a study read back is the study that was, and tables need no
+//! running coordinator.
+
+mod fold;
+mod record;
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use fold::FoldError;
+pub use record::{Outcome, Record, Stamped};
+
+use crate::space::HyperParameters;
+
+/// Number of a trial, from 0, in the order of proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrialId(pub u32);
+
+/// One lease of one execution of one trial: the fencing token of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptId {
+    /// The trial.
+    pub trial: TrialId,
+    /// Which of the trial's executions, from 0.
+    pub execution: u32,
+    /// Which lease of that execution, from 1.
+    pub attempt: u32,
+}
+
+/// The metric that a search improves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objective {
+    /// Name of a reported metric, for example `val_accuracy`.
+    pub metric: String,
+    /// Whether less or more is better.
+    pub direction: Direction,
+}
+
+/// Whether less or more is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Less is better.
+    Min,
+    /// More is better.
+    Max,
+}
+
+/// What decides a study's course, apart from the space and the oracle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Name of the study.
+    pub study: String,
+    /// The metric that the search improves.
+    pub objective: Objective,
+    /// How many trials are proposed at most.
+    pub max_trials: u32,
+    /// How often each trial is trained.
+    pub executions_per_trial: u32,
+    /// Seeds proposals and, mixed with trial and execution, training.
+    pub seed: u64,
+    /// How many failed attempts of an execution are tried again.
+    pub max_retries: u32,
+    /// How many trials may fail one after another before the study ends.
+    pub max_consecutive_failures: u32,
+    /// Wall-clock limit of one run of the command, in hours.
+    pub hours: Option<f64>,
+}
+
+/// Settings and trials.
+#[derive(Debug, Clone)]
+pub struct Study {
+    /// What decides the study's course.
+    pub settings: Settings,
+    /// In the order of proposal; a [`TrialId`] is an index.
+    pub trials: Vec<Trial>,
+    /// Why the study is over, once it is.
+    pub ended: Option<Ended>,
+    /// How many trials failed one after another, in the order in which they ended.
+    pub consecutive_failures: u32,
+    /// Where the oracle's draws go on.
+    pub seed_state: u64,
+    /// Digests of all proposed assignments, so that none is proposed twice.
+    pub proposed: HashSet<[u8; 16]>,
+}
+
+/// Why a study is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// All `max_trials` trials have ended.
+    MaxTrials,
+    /// Every assignment of a finite space was tried.
+    SpaceExhausted,
+    /// `max_consecutive_failures` trials failed one after another.
+    ConsecutiveFailures,
+    /// `hours` have passed.
+    Hours,
+}
+
+/// One assignment and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Its number.
+    pub id: TrialId,
+    /// The assignment.
+    pub hyperparameters: HyperParameters,
+    /// Where it stands.
+    pub state: TrialState,
+    /// Mean over executions of the best epoch's objective; only when completed.
+    pub score: Option<f64>,
+    /// What went wrong, if something did.
+    pub error: Option<String>,
+    /// `executions_per_trial` of them.
+    pub executions: Vec<Execution>,
+    /// When it was proposed, milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// When it ended, milliseconds since the Unix epoch.
+    pub ended_ms: Option<u64>,
+}
+
+/// Where a trial stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrialState {
+    /// No execution has started.
+    Waiting,
+    /// Some execution has started, not all have ended.
+    Running,
+    /// All executions are there, and it has a score.
+    Completed,
+    /// Ended early by the oracle; has a score.
+    Stopped,
+    /// Can never run: its network has no valid shape, or does not fit in memory.
+    Infeasible,
+    /// Tried in vain.
+    Failed,
+}
+
+/// One training of a trial's network.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Execution {
+    /// In order; attempt number `n` is at `n - 1`.
+    pub attempts: Vec<Attempt>,
+    /// Number of the attempt whose result counts, once there is one.
+    pub finished_by: Option<u32>,
+}
+
+/// One lease of an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// Name of the worker.
+    pub worker: String,
+    /// When it was leased, milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// When it ended, milliseconds since the Unix epoch.
+    pub ended_ms: Option<u64>,
+    /// One an epoch, in the order of epochs.
+    pub measurements: Vec<Measurement>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// All metrics of one epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// From 1.
+    pub epoch: u32,
+    /// Names and values in the order of reporting. As JSON an object, in which
+    /// a value that is not finite is `null` and comes back as NaN.
+    #[serde(with = "metrics_object")]
+    pub metrics: Vec<(String, f64)>,
+    /// Wall-clock seconds of the epoch.
+    pub seconds: f64,
+}
+
+/// Metrics as a JSON object in their order.
+mod metrics_object {
+    use std::fmt;
+
+    use serde::de::{MapAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        metrics: &[(String, f64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(metrics.iter().map(|(name, value)| (name, value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(String, f64)>, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(String, f64)>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of metrics")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut metrics = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
+                    metrics.push((name, value.unwrap_or(f64::NAN)));
+                }
+                Ok(metrics)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl Objective {
+    /// Whether `a` is strictly better than `b`. NaN is never better.
+    #[must_use]
+    pub fn is_better(&self, a: f64, b: f64) -> bool {
+        match self.direction {
+            Direction::Min => a < b || (b.is_nan() && !a.is_nan()),
+            Direction::Max => a > b || (b.is_nan() && !a.is_nan()),
+        }
+    }
+}
+
+impl Measurement {
+    /// Looks a metric up.
+    #[must_use]
+    pub fn get(&self, metric: &str) -> Option<f64> {
+        self.metrics.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
+    }
+}
+
+impl Attempt {
+    /// The first of the epochs with the best objective, and its value.
+    #[must_use]
+    pub fn best(&self, objective: &Objective) -> Option<(&Measurement, f64)> {
+        let mut best: Option<(&Measurement, f64)> = None;
+        for measurement in &self.measurements {
+            if let Some(value) = measurement.get(&objective.metric)
+                && !value.is_nan()
+                && best.is_none_or(|(_, known)| objective.is_better(value, known))
+            {
+                best = Some((measurement, value));
+            }
+        }
+        best
+    }
+}
+
+impl Execution {
+    /// The attempt whose result counts or, before there is one, the latest.
+    #[must_use]
+    pub fn current(&self) -> Option<&Attempt> {
+        match self.finished_by {
+            Some(number) => self.attempts.get(number as usize - 1),
+            None => self.attempts.last(),
+        }
+    }
+}
+
+impl Trial {
+    /// Whether nothing more will happen to it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        match self.state {
+            TrialState::Waiting | TrialState::Running => false,
+            TrialState::Completed
+            | TrialState::Stopped
+            | TrialState::Infeasible
+            | TrialState::Failed => true,
+        }
+    }
+}
+
+impl Study {
+    /// A study without trials.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let seed_state = settings.seed;
+        Self {
+            settings,
+            trials: Vec::new(),
+            ended: None,
+            consecutive_failures: 0,
+            seed_state,
+            proposed: HashSet::new(),
+        }
+    }
+
+    /// Trials with a score, best first; of equal scores the earlier trial first.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<&Trial> {
+        let mut ranked: Vec<(&Trial, f64)> = self
+            .trials
+            .iter()
+            .filter_map(|trial| trial.score.map(|score| (trial, score)))
+            .collect();
+        ranked.sort_by(|(_, a), (_, b)| match self.settings.objective.direction {
+            Direction::Min => a.total_cmp(b),
+            Direction::Max => b.total_cmp(a),
+        });
+        ranked.into_iter().map(|(trial, _)| trial).collect()
+    }
+
+    /// The best trial, if one has a score.
+    #[must_use]
+    pub fn best(&self) -> Option<&Trial> {
+        self.ranked().into_iter().next()
+    }
+
+    /// A trial's number as people see it, padded like Keras Tuner's.
+    #[must_use]
+    pub fn display_id(&self, id: TrialId) -> String {
+        let width = self.settings.max_trials.to_string().len();
+        format!("{:0width$}", id.0)
+    }
+}
+
+impl fmt::Display for TrialState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Stopped => "stopped",
+            Self::Infeasible => "infeasible",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Min => "min",
+            Self::Max => "max",
+        })
+    }
+}

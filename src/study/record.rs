@@ -1,0 +1,118 @@
+//! What the store keeps: one [`Record`] for everything that ever happened to a
+//! study.
+//!
+//! The JSON of a record is a file format: fields are added, never renamed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptId, Ended, Measurement, TrialId};
+use crate::space::HyperParameters;
+
+/// A record and when it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What happened.
+    pub record: Record,
+}
+
+/// Something that happened to a study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Record {
+    /// A coordinator took the study up, for the first time or again.
+    Started {
+        /// Version of `sweep`.
+        version: String,
+    },
+    /// The oracle proposed an assignment.
+    TrialCreated {
+        /// Its number: the number of trials before it.
+        trial: TrialId,
+        /// The assignment.
+        hyperparameters: HyperParameters,
+        /// Where the oracle's draws go on after it.
+        seed_state: u64,
+    },
+    /// An execution was leased to a worker.
+    AttemptStarted {
+        /// The lease.
+        id: AttemptId,
+        /// Name of the worker.
+        worker: String,
+    },
+    /// A worker given up for lost was heard of again before its execution was
+    /// leased to another.
+    AttemptResumed {
+        /// The lease.
+        id: AttemptId,
+    },
+    /// An epoch was measured.
+    Measured {
+        /// The attempt.
+        id: AttemptId,
+        /// Its metrics.
+        measurement: Measurement,
+    },
+    /// An attempt ended.
+    AttemptEnded {
+        /// The attempt.
+        id: AttemptId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A trial ended: completed if it has a score.
+    TrialEnded {
+        /// The trial.
+        trial: TrialId,
+        /// Its final state.
+        state: super::TrialState,
+        /// Mean over executions of the best epoch's objective.
+        score: Option<f64>,
+        /// What went wrong, if something did.
+        error: Option<String>,
+    },
+    /// The study is over.
+    StudyEnded {
+        /// Why.
+        reason: Ended,
+    },
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Trained to its end; its measurements count.
+    Finished,
+    /// An error that may not come again.
+    Error {
+        /// For people.
+        message: String,
+    },
+    /// The loss was not a number.
+    Diverged {
+        /// For people.
+        message: String,
+    },
+    /// The device's memory did not hold it.
+    OutOfMemory {
+        /// For people.
+        message: String,
+    },
+    /// The network cannot be built.
+    Infeasible {
+        /// For people.
+        message: String,
+    },
+    /// The worker was not heard of for the length of a lease, or its process ended.
+    WorkerLost {
+        /// For people.
+        message: String,
+    },
+    /// The worker left and gave the execution back.
+    Released,
+    /// Another attempt of the execution finished first, or the trial ended.
+    Superseded,
+}
