@@ -2,4 +2,5 @@
 
 pub mod oracle;
 pub mod space;
+pub mod store;
 pub mod study;
