@@ -1,5 +1,6 @@
 //! Distributed hyperparameter search for libtorch networks.
 
+pub mod data;
 pub mod oracle;
 pub mod space;
 pub mod store;

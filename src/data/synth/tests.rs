@@ -1,0 +1,129 @@
+//! Made-up recordings: layout, sameness, variety, and what is refused.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::data::Quiet;
+
+const SMALL: SynthSettings = SynthSettings { classes: 3, clips: 2, seconds: 0.3, seed: 7 };
+
+fn made(settings: &SynthSettings) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    synthesize(folder.path(), settings, &Quiet).unwrap();
+    folder
+}
+
+fn bytes(folder: &Path, class: &str, clip: u32) -> Vec<u8> {
+    fs::read(folder.join(file_name(class, clip))).unwrap()
+}
+
+#[test]
+fn the_layout_is_gtzans() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("new/set");
+    let written = synthesize(&folder, &SMALL, &Quiet).unwrap();
+    assert_eq!(written.classes, ["ambient", "blues", "chiptune"]);
+    assert_eq!(written.recordings, 6);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(folder.join("blues")).unwrap().count(), 2);
+
+    let reader = hound::WavReader::open(folder.join("blues/blues.00001.wav")).unwrap();
+    let spec = reader.spec();
+    assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 22_050, 16));
+    assert_eq!(reader.duration(), 6615);
+    let samples: Vec<i16> = reader.into_samples().map(Result::unwrap).collect();
+    let loudest = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+    assert!((10_000..=32_767).contains(&loudest), "{loudest}");
+    assert!(is_complete(&folder, &SMALL));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let (first, second) = (made(&SMALL), made(&SMALL));
+    let other = made(&SynthSettings { seed: 8, ..SMALL });
+    let mut seen = BTreeSet::new();
+    for class in class_names(SMALL.classes) {
+        for clip in 0..SMALL.clips {
+            let recording = bytes(first.path(), &class, clip);
+            assert_eq!(recording, bytes(second.path(), &class, clip));
+            assert_ne!(recording, bytes(other.path(), &class, clip));
+            seen.insert(recording);
+        }
+    }
+    assert_eq!(seen.len(), 6);
+}
+
+#[test]
+fn a_recording_does_not_depend_on_the_others() {
+    let (few, many) = (made(&SMALL), made(&SynthSettings { classes: 10, clips: 3, ..SMALL }));
+    assert_eq!(bytes(few.path(), "blues", 1), bytes(many.path(), "blues", 1));
+}
+
+#[test]
+fn any_number_of_classes_has_sorted_names_of_its_own() {
+    assert_eq!(class_names(10).len(), 10);
+    let names = class_names(35);
+    assert!(names.is_sorted());
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 35);
+    assert_eq!(names[..4], ["ambient", "ambient-2", "ambient-3", "ambient-4"]);
+    made(&SynthSettings { classes: 25, clips: 1, seconds: 0.1, seed: 0 });
+}
+
+#[test]
+fn rhythms_have_sixteen_steps() {
+    for style in styles(10) {
+        let Style { harmony, bass, melody, drums, .. } = style;
+        for rhythm in
+            [harmony.rhythm, bass.rhythm, melody.rhythm, drums.kick, drums.snare, drums.hat]
+        {
+            assert_eq!(rhythm.len(), 16, "{}: {rhythm}", style.name);
+            assert!(rhythm.bytes().all(|step| step == b'x' || step == b'.'), "{rhythm}");
+        }
+    }
+}
+
+#[test]
+fn other_peoples_files_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "all of it").unwrap();
+    let error = synthesize(folder.path(), &SMALL, &Quiet).unwrap_err();
+    assert!(error.to_string().ends_with("exists already and is not an empty folder"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let error = synthesize(&folder.path().join("thesis.txt"), &SMALL, &Quiet).unwrap_err();
+    assert!(error.to_string().ends_with("exists already and is not an empty folder"), "{error}");
+}
+
+#[test]
+fn impossible_numbers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set");
+    for (settings, field) in [
+        (SynthSettings { classes: 0, ..SMALL }, "data.synthetic.classes"),
+        (SynthSettings { clips: 0, ..SMALL }, "data.synthetic.clips"),
+        (SynthSettings { seconds: f64::NAN, ..SMALL }, "data.synthetic.seconds"),
+        (SynthSettings { seconds: -1.0, ..SMALL }, "data.synthetic.seconds"),
+        (SynthSettings { seconds: f64::INFINITY, ..SMALL }, "data.synthetic.seconds"),
+    ] {
+        let error = synthesize(&path, &settings, &Quiet).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("`{field}`: ")), "{error}");
+    }
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_set_in_the_cache_is_made_once_and_mended() {
+    let cache = tempfile::tempdir().unwrap();
+    let place = in_cache(cache.path(), &SMALL, &Quiet).unwrap();
+    let recording = place.join(file_name("blues", 0));
+    let written = fs::metadata(&recording).unwrap().modified().unwrap();
+    assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap(), place);
+    assert_eq!(fs::metadata(&recording).unwrap().modified().unwrap(), written);
+
+    fs::remove_file(&recording).unwrap();
+    assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap(), place);
+    assert!(recording.is_file());
+    let other = SynthSettings { seed: 8, ..SMALL };
+    assert_ne!(in_cache(cache.path(), &other, &Quiet).unwrap(), place);
+    assert_eq!(fs::read_dir(cache.path().join("synthetic")).unwrap().count(), 2);
+}
