@@ -1,6 +1,7 @@
 //! Distributed hyperparameter search for libtorch networks.
 
 pub mod data;
+pub mod experiment;
 pub mod oracle;
 pub mod space;
 pub mod store;
