@@ -3,6 +3,8 @@
 pub mod data;
 pub mod experiment;
 pub mod oracle;
+pub mod progress;
+pub mod results;
 pub mod space;
 pub mod store;
 pub mod study;

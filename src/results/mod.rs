@@ -1,0 +1,161 @@
+//! What a study leaves for people: tables, a summary, and the best network.
+//!
+//! Everything here is made from a [`Study`] alone, finished or not, so no
+//! coordinator has to be running. Files are replaced whole, never changed.
+
+pub mod atomic;
+pub mod best;
+mod columns;
+pub mod facts;
+pub mod render;
+pub mod space_summary;
+pub mod summary;
+pub mod tables;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod time;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use atomic::WriteError;
+pub use best::{BestError, publish_best, weights_file};
+pub use render::{Format, Results, render};
+pub use space_summary::search_space_summary;
+pub use summary::{results_summary, study_summary};
+pub use tables::{Provenance, TablesError, write_tables};
+
+use atomic::write_atomically;
+
+use crate::space::Space;
+use crate::study::Study;
+
+/// Folder of the staged weights within a run directory.
+pub const WEIGHTS: &str = "weights";
+
+/// How many trials `summary.txt` shows; Keras Tuner's default.
+pub const SUMMARY_TRIALS: usize = 10;
+
+/// Results that could not be written; what was there before is unchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The tables.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// The summary.
+    #[error(transparent)]
+    Summary(#[from] WriteError),
+    /// The best network.
+    #[error(transparent)]
+    Best(#[from] BestError),
+}
+
+impl ResultsError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Tables(TablesError::Write(error))
+            | Self::Summary(error)
+            | Self::Best(BestError::Write(error)) => error.hint(),
+            Self::Tables(TablesError::Table { .. }) | Self::Best(BestError::Path { .. }) => None,
+        }
+    }
+}
+
+/// Writes the tables and `summary.txt`, and brings `best/` up to date.
+///
+/// - `network`: the best trial's network as JSON, for `best/network.json`
+///
+/// # Errors
+///
+/// The first thing that could not be written; it is then as it was before.
+pub fn write_all(results: &Results<'_>, network: Option<&str>) -> Result<(), ResultsError> {
+    let Results { study, space, provenance, directory } = *results;
+    write_tables(study, space, provenance, directory)?;
+    write_summary(study, space, directory)?;
+    publish_best(study, &directory.join(WEIGHTS), directory, network)?;
+    Ok(())
+}
+
+/// The search space, the best trials, and how the study went.
+#[must_use]
+pub fn summary_text(study: &Study, space: &Space, directory: &Path) -> String {
+    format!(
+        "{}\n{}\n{}",
+        search_space_summary(space),
+        results_summary(study, SUMMARY_TRIALS, directory),
+        study_summary(study)
+    )
+}
+
+/// Writes `summary.txt`: the [text](summary_text) that the terminal shows at the end.
+///
+/// # Errors
+///
+/// Why it could not be written; it is then as it was before.
+pub fn write_summary(study: &Study, space: &Space, directory: &Path) -> Result<(), WriteError> {
+    let text = summary_text(study, space, directory);
+    write_atomically(&directory.join("summary.txt"), |file| file.write_all(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_run_directory_gets_everything() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let provenance = Provenance {
+            seed: 2,
+            dataset_digest: "0123abcd".to_owned(),
+            version: "0.1.0".to_owned(),
+        };
+        let (study, space) = (testing::busy_study(), testing::space());
+        let results = Results {
+            study: &study,
+            space: &space,
+            provenance: &provenance,
+            directory: folder.path(),
+        };
+        write_all(&results, None).expect("written");
+        write_all(&results, None).expect("written again");
+        let mut names: Vec<String> = fs::read_dir(folder.path())
+            .expect("there")
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            [
+                "best",
+                "executions.csv",
+                "executions.parquet",
+                "measurements.csv",
+                "measurements.parquet",
+                "summary.txt",
+                "trials.csv",
+                "trials.parquet"
+            ]
+        );
+        let summary = fs::read_to_string(folder.path().join("summary.txt")).expect("there");
+        let headings: Vec<&str> = summary
+            .lines()
+            .filter(|line| line.ends_with("summary") || line.starts_with("Study"))
+            .collect();
+        assert_eq!(
+            headings,
+            [
+                "Search space summary",
+                "Results summary",
+                "Trial 02 summary",
+                "Trial 00 summary",
+                "Trial 01 summary",
+                "Trial 03 summary",
+                "Study crnn: 4 trials (2 completed, 1 failed, 1 running)"
+            ]
+        );
+    }
+}

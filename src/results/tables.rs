@@ -1,0 +1,469 @@
+//! A study as tables: `trials`, `executions`, `measurements`, each as CSV and
+//! as Parquet.
+//!
+//! The same study gives the same bytes. A metric that is not a number is an
+//! empty cell (null in Parquet), as is one that was not reported. Every row
+//! carries the seed, the dataset's digest and the version of `sweep`, so that
+//! tables of several studies can be stacked.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use polars::error::PolarsError;
+use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, SerWriter};
+
+use super::atomic::{WriteError, write_atomically};
+use super::columns::{Names, hyperparameter_columns};
+use super::facts::{
+    attempt_seconds, execution_state, outcome_message, outcome_name, trial_attempts, trial_seconds,
+    trial_workers,
+};
+use super::time::iso8601;
+use crate::space::Space;
+use crate::study::{Attempt, Execution, Measurement, Study, Trial};
+
+/// Where a study's numbers come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// The seed of the search.
+    pub seed: u64,
+    /// Digest of the prepared dataset, lower-case hexadecimal.
+    pub dataset_digest: String,
+    /// Version of `sweep`.
+    pub version: String,
+}
+
+/// Tables that could not be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TablesError {
+    /// Polars refused the columns.
+    #[error("cannot make the table `{table}`: {source}")]
+    Table {
+        /// `trials`, `executions` or `measurements`.
+        table: &'static str,
+        /// Why.
+        source: PolarsError,
+    },
+    /// A file could not be written; the former one is unchanged.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Columns that every table ends with.
+const PROVENANCE: [&str; 3] = ["seed", "dataset", "sweep_version"];
+
+/// Writes `trials`, `executions` and `measurements`, each as `.csv` and
+/// `.parquet`, each file whole or not at all.
+///
+/// - `directory`: the run directory; it exists
+///
+/// # Errors
+///
+/// The first file that could not be written, with the reason; it is then as it
+/// was before.
+pub fn write_tables(
+    study: &Study,
+    space: &Space,
+    provenance: &Provenance,
+    directory: &Path,
+) -> Result<(), TablesError> {
+    let trials: Vec<&Trial> = study.trials.iter().collect();
+    for (name, mut table) in [
+        ("trials", trials_table(study, space, provenance, &trials)?),
+        ("executions", executions_table(study, provenance)?),
+        ("measurements", measurements_table(study, provenance)?),
+    ] {
+        let csv = directory.join(format!("{name}.csv"));
+        write_atomically(&csv, |file| write_csv(&mut table, file))?;
+        let parquet = directory.join(format!("{name}.parquet"));
+        write_atomically(&parquet, |file| write_parquet(&mut table, file))?;
+    }
+    Ok(())
+}
+
+/// One row a trial.
+///
+/// - `trials`: the rows, in this order; trials of `study`
+///
+/// # Errors
+///
+/// [`TablesError::Table`] when Polars refuses the columns.
+pub fn trials_table(
+    study: &Study,
+    space: &Space,
+    provenance: &Provenance,
+    trials: &[&Trial],
+) -> Result<DataFrame, TablesError> {
+    let fixed = ["trial", "state", "score", "seconds", "worker", "attempts", "error"];
+    let mut names = Names::new(&[&fixed[..], &PROVENANCE].concat());
+    let mut columns = vec![
+        column("trial", trials, |trial| trial.id.0),
+        column("state", trials, |trial| trial.state.to_string()),
+        column("score", trials, |trial| trial.score.and_then(number)),
+    ];
+    columns.extend(hyperparameter_columns(study, space, trials, &mut names));
+    columns.extend([
+        column("seconds", trials, |trial| trial_seconds(trial)),
+        column("worker", trials, |trial| trial_workers(trial)),
+        column("attempts", trials, |trial| trial_attempts(trial)),
+        column("error", trials, |trial| trial.error.clone()),
+    ]);
+    table("trials", trials.len(), columns, provenance)
+}
+
+/// One row an execution.
+///
+/// `attempt`, `worker`, `epochs` and what follows are those of the attempt that
+/// counts or, before there is one, of the latest. `best_<objective>` is the
+/// objective's best value, and `<metric>_at_best_epoch` every other metric at
+/// the same epoch.
+///
+/// # Errors
+///
+/// [`TablesError::Table`] when Polars refuses the columns.
+pub fn executions_table(study: &Study, provenance: &Provenance) -> Result<DataFrame, TablesError> {
+    struct Row<'a> {
+        trial: &'a Trial,
+        index: u32,
+        execution: &'a Execution,
+        attempt: Option<&'a Attempt>,
+        best: Option<(&'a Measurement, f64)>,
+    }
+
+    let objective = &study.settings.objective;
+    let rows: Vec<Row<'_>> = executions(study)
+        .map(|(trial, index, execution)| {
+            let attempt = execution.current();
+            let best = attempt.and_then(|attempt| attempt.best(objective));
+            Row { trial, index, execution, attempt, best }
+        })
+        .collect();
+
+    let fixed = [
+        "trial",
+        "execution",
+        "state",
+        "attempt",
+        "attempts",
+        "worker",
+        "epochs",
+        "best_epoch",
+        "started",
+        "ended",
+        "seconds",
+        "outcome",
+        "error",
+    ];
+    let mut names = Names::new(&[&fixed[..], &PROVENANCE].concat());
+    let mut columns = vec![
+        column("trial", &rows, |row| row.trial.id.0),
+        column("execution", &rows, |row| row.index),
+        column("state", &rows, |row| execution_state(row.trial, row.execution).to_string()),
+        column("attempt", &rows, |row| row.attempt.map(|attempt| attempt.number)),
+        column("attempts", &rows, |row| row.execution.attempts.len() as u32),
+        column("worker", &rows, |row| row.attempt.map(|attempt| attempt.worker.clone())),
+        column("epochs", &rows, |row| row.attempt.map(|attempt| attempt.measurements.len() as u32)),
+        column("best_epoch", &rows, |row| row.best.map(|(measurement, _)| measurement.epoch)),
+    ];
+    let best = names.assign(&[&format!("best_{}", objective.metric)], "metric_").remove(0);
+    columns.push(column(&best, &rows, |row| row.best.map(|(_, value)| value)));
+    let others: Vec<&str> =
+        metric_names(study).into_iter().filter(|name| *name != objective.metric).collect();
+    let headers: Vec<String> = others.iter().map(|name| format!("{name}_at_best_epoch")).collect();
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    for (name, header) in others.iter().zip(names.assign(&headers, "metric_")) {
+        columns.push(column(&header, &rows, |row| {
+            row.best.and_then(|(measurement, _)| measurement.get(name)).and_then(number)
+        }));
+    }
+    columns.extend([
+        column("started", &rows, |row| row.attempt.and_then(|attempt| iso8601(attempt.started_ms))),
+        column("ended", &rows, |row| row.attempt.and_then(|attempt| iso8601(attempt.ended_ms?))),
+        column("seconds", &rows, |row| row.attempt.and_then(attempt_seconds)),
+        column("outcome", &rows, |row| {
+            row.attempt.and_then(|attempt| attempt.outcome.as_ref()).map(outcome_name)
+        }),
+        column("error", &rows, |row| {
+            row.attempt.and_then(|attempt| attempt.outcome.as_ref()).and_then(outcome_message)
+        }),
+    ]);
+    table("executions", rows.len(), columns, provenance)
+}
+
+/// One row an epoch of an execution, ordered by trial, execution and epoch:
+/// the epochs of the attempt that counts or, before there is one, of the latest.
+///
+/// # Errors
+///
+/// [`TablesError::Table`] when Polars refuses the columns.
+pub fn measurements_table(
+    study: &Study,
+    provenance: &Provenance,
+) -> Result<DataFrame, TablesError> {
+    struct Row<'a> {
+        trial: u32,
+        execution: u32,
+        attempt: u32,
+        measurement: &'a Measurement,
+    }
+
+    let mut rows = Vec::new();
+    for (trial, execution, attempt) in attempts(study) {
+        rows.extend(attempt.measurements.iter().map(|measurement| Row {
+            trial: trial.id.0,
+            execution,
+            attempt: attempt.number,
+            measurement,
+        }));
+    }
+
+    let fixed = ["trial", "execution", "attempt", "epoch", "seconds"];
+    let mut names = Names::new(&[&fixed[..], &PROVENANCE].concat());
+    let mut columns = vec![
+        column("trial", &rows, |row| row.trial),
+        column("execution", &rows, |row| row.execution),
+        column("attempt", &rows, |row| row.attempt),
+        column("epoch", &rows, |row| row.measurement.epoch),
+    ];
+    let metrics = metric_names(study);
+    for (metric, header) in metrics.iter().zip(names.assign(&metrics, "metric_")) {
+        columns.push(column(&header, &rows, |row| row.measurement.get(metric).and_then(number)));
+    }
+    columns.push(column("seconds", &rows, |row| number(row.measurement.seconds)));
+    table("measurements", rows.len(), columns, provenance)
+}
+
+/// A table as CSV: a header row, commas, quotes where needed, `true` and
+/// `false`, the shortest digits that read back equal, empty where there is
+/// nothing.
+///
+/// # Errors
+///
+/// What `writer` returns.
+pub fn write_csv(table: &mut DataFrame, writer: impl Write) -> io::Result<()> {
+    // One thread: the tables are small, and training needs the cores.
+    CsvWriter::new(writer).n_threads(1).finish(table).map_err(into_io)
+}
+
+fn write_parquet(table: &mut DataFrame, file: &mut File) -> io::Result<()> {
+    let mut writer = BufWriter::new(file);
+    ParquetWriter::new(&mut writer).set_parallel(false).finish(table).map_err(into_io)?;
+    writer.flush()
+}
+
+/// Keeps the kind of the error, so that a full disk is seen as one.
+fn into_io(error: PolarsError) -> io::Error {
+    match error {
+        PolarsError::IO { error, .. } => io::Error::new(error.kind(), error),
+        other => io::Error::other(other),
+    }
+}
+
+fn column<'a, Row, Cell, Phantom: ?Sized>(
+    name: &str,
+    rows: &'a [Row],
+    cell: impl Fn(&'a Row) -> Cell,
+) -> Column
+where
+    polars::prelude::Series: polars::prelude::NamedFrom<Vec<Cell>, Phantom>,
+{
+    Column::new(name.into(), rows.iter().map(cell).collect::<Vec<Cell>>())
+}
+
+fn table(
+    name: &'static str,
+    height: usize,
+    mut columns: Vec<Column>,
+    provenance: &Provenance,
+) -> Result<DataFrame, TablesError> {
+    let [seed, dataset, version] = PROVENANCE;
+    columns.extend([
+        Column::new(seed.into(), vec![provenance.seed; height]),
+        Column::new(dataset.into(), vec![provenance.dataset_digest.as_str(); height]),
+        Column::new(version.into(), vec![provenance.version.as_str(); height]),
+    ]);
+    DataFrame::new(height, columns).map_err(|source| TablesError::Table { table: name, source })
+}
+
+fn executions(study: &Study) -> impl Iterator<Item = (&Trial, u32, &Execution)> {
+    study.trials.iter().flat_map(|trial| {
+        trial.executions.iter().zip(0..).map(move |(execution, index)| (trial, index, execution))
+    })
+}
+
+/// The attempts that stand for executions.
+fn attempts(study: &Study) -> impl Iterator<Item = (&Trial, u32, &Attempt)> {
+    executions(study)
+        .filter_map(|(trial, index, execution)| Some((trial, index, execution.current()?)))
+}
+
+/// Names of all metrics, in the order of their first appearance.
+fn metric_names(study: &Study) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (_, _, attempt) in attempts(study) {
+        for (name, _) in attempt.measurements.iter().flat_map(|measured| &measured.metrics) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+fn number(value: f64) -> Option<f64> {
+    (!value.is_nan()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use polars::prelude::{ParquetReader, SerReader};
+
+    use super::*;
+    use crate::results::testing::{busy_study, space, study, trial};
+    use crate::space::{HyperParameter, Kind, Value};
+
+    fn provenance() -> Provenance {
+        Provenance { seed: 2, dataset_digest: "0123abcd".to_owned(), version: "0.1.0".to_owned() }
+    }
+
+    fn csv(mut table: DataFrame) -> String {
+        let mut bytes = Vec::new();
+        write_csv(&mut table, &mut bytes).expect("memory takes everything");
+        String::from_utf8(bytes).expect("tables are UTF-8")
+    }
+
+    #[test]
+    fn trials_as_csv() {
+        let study = busy_study();
+        let trials: Vec<&Trial> = study.trials.iter().collect();
+        let table = trials_table(&study, &space(), &provenance(), &trials).expect("a table");
+        assert_eq!(
+            csv(table),
+            "\
+trial,state,score,units,lr,activation,normalize,depth,seconds,worker,attempts,error,seed,dataset,sweep_version
+0,completed,0.6875,64,0.001,relu,false,4,20.0,local-1 local-2,2,,2,0123abcd,0.1.0
+1,failed,,128,0.00001,tanh,false,4,3.0,local-1,1,\"layer 3 `conv2d`: needs 3 rows, \"\"got\"\" 2,
+so it has no output\",2,0123abcd,0.1.0
+2,completed,0.875,16,0.05,relu,false,4,40.0,local-2 node-7,3,,2,0123abcd,0.1.0
+3,running,,32,0.01,tanh,false,4,,local-1,1,,2,0123abcd,0.1.0
+"
+        );
+    }
+
+    #[test]
+    fn executions_as_csv() {
+        let table = executions_table(&busy_study(), &provenance()).expect("a table");
+        assert_eq!(
+            csv(table),
+            "\
+trial,execution,state,attempt,attempts,worker,epochs,best_epoch,best_val_accuracy,loss_at_best_epoch,started,ended,seconds,outcome,error,seed,dataset,sweep_version
+0,0,finished,1,1,local-1,3,2,0.75,0.5,2026-03-01T12:00:00.000Z,2026-03-01T12:00:10.000Z,10.0,finished,,2,0123abcd,0.1.0
+0,1,finished,1,1,local-2,2,1,0.625,1.0,2026-03-01T12:00:00.000Z,2026-03-01T12:00:10.000Z,10.0,finished,,2,0123abcd,0.1.0
+1,0,failed,1,1,local-1,0,,,,2026-03-01T12:00:00.000Z,2026-03-01T12:00:03.000Z,3.0,error,\"layer 3 `conv2d`: needs 3 rows, \"\"got\"\" 2,
+so it has no output\",2,0123abcd,0.1.0
+1,1,failed,,0,,,,,,,,,,,2,0123abcd,0.1.0
+2,0,finished,1,1,local-2,1,1,0.8125,1.0,2026-03-01T12:00:00.000Z,2026-03-01T12:00:10.000Z,10.0,finished,,2,0123abcd,0.1.0
+2,1,finished,2,2,node-7,2,2,0.9375,0.5,2026-03-01T12:00:00.000Z,2026-03-01T12:00:30.000Z,30.0,finished,,2,0123abcd,0.1.0
+3,0,running,1,1,local-1,1,1,0.375,1.0,2026-03-01T12:00:00.000Z,,,,,2,0123abcd,0.1.0
+3,1,waiting,,0,,,,,,,,,,,2,0123abcd,0.1.0
+"
+        );
+    }
+
+    #[test]
+    fn measurements_as_csv() {
+        let table = measurements_table(&busy_study(), &provenance()).expect("a table");
+        assert_eq!(
+            csv(table),
+            "\
+trial,execution,attempt,epoch,loss,val_accuracy,seconds,seed,dataset,sweep_version
+0,0,1,1,1.0,0.25,1.25,2,0123abcd,0.1.0
+0,0,1,2,0.5,0.75,1.25,2,0123abcd,0.1.0
+0,0,1,3,0.3333333333333333,0.5,1.25,2,0123abcd,0.1.0
+0,1,1,1,1.0,0.625,1.25,2,0123abcd,0.1.0
+0,1,1,2,0.5,0.5,1.25,2,0123abcd,0.1.0
+2,0,1,1,1.0,0.8125,1.25,2,0123abcd,0.1.0
+2,1,2,1,1.0,,1.25,2,0123abcd,0.1.0
+2,1,2,2,0.5,0.9375,1.25,2,0123abcd,0.1.0
+3,0,1,1,1.0,0.375,1.25,2,0123abcd,0.1.0
+"
+        );
+    }
+
+    #[test]
+    fn names_that_mean_something_else_are_prefixed() {
+        let mut study = study();
+        let mut space = space();
+        space.hyperparameters.truncate(1);
+        space
+            .hyperparameters
+            .push(HyperParameter { name: "seed".to_owned(), kind: Kind::Fixed(Value::Int(9)) });
+        study.trials = vec![trial(0, &[("units", Value::Int(16)), ("seed", Value::Int(9))])];
+        let trials: Vec<&Trial> = study.trials.iter().collect();
+        let table = trials_table(&study, &space, &provenance(), &trials).expect("a table");
+        assert_eq!(
+            csv(table),
+            "\
+trial,state,score,units,hyperparameter_seed,seconds,worker,attempts,error,seed,dataset,sweep_version
+0,waiting,,16,9,,,0,,2,0123abcd,0.1.0
+"
+        );
+    }
+
+    #[test]
+    fn a_study_without_trials_has_tables_with_headers_only() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write_tables(&study(), &space(), &provenance(), folder.path()).expect("written");
+        let text = fs::read_to_string(folder.path().join("measurements.csv")).expect("there");
+        assert_eq!(text, "trial,execution,attempt,epoch,seconds,seed,dataset,sweep_version\n");
+        let text = fs::read_to_string(folder.path().join("trials.csv")).expect("there");
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn parquet_reads_back_as_the_table_and_files_are_the_same_every_time() {
+        let study = busy_study();
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+        for folder in &folders {
+            write_tables(&study, &space(), &provenance(), folder.path()).expect("written");
+        }
+        let mut names: Vec<_> = fs::read_dir(folders[0].path())
+            .expect("there")
+            .map(|entry| entry.expect("readable").file_name())
+            .collect();
+        names.sort();
+        assert_eq!(
+            names,
+            [
+                "executions.csv",
+                "executions.parquet",
+                "measurements.csv",
+                "measurements.parquet",
+                "trials.csv",
+                "trials.parquet"
+            ]
+        );
+        for name in names {
+            let [one, two] = folders
+                .each_ref()
+                .map(|folder| fs::read(folder.path().join(&name)).expect("there"));
+            assert_eq!(one, two, "{name:?}");
+        }
+        let file = File::open(folders[0].path().join("trials.parquet")).expect("there");
+        let read = ParquetReader::new(file).finish().expect("a whole file");
+        let trials: Vec<&Trial> = study.trials.iter().collect();
+        let table = trials_table(&study, &space(), &provenance(), &trials).expect("a table");
+        assert!(read.equals_missing(&table));
+        assert_eq!(read.schema(), table.schema());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let error = write_tables(&study(), &space(), &provenance(), Path::new("/nonexistent/run"))
+            .expect_err("no folder");
+        assert!(error.to_string().starts_with("cannot write /nonexistent/run/trials.csv: "));
+    }
+}
