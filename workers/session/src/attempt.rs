@@ -1,0 +1,275 @@
+//! One attempt, from its assignment to its end.
+//!
+//! Two things go on side by side: heartbeats, and the work itself (dataset,
+//! training and reporting, upload, `Complete`). Whichever first has a reason to
+//! end the attempt ends it; then the trainer is told to stop and waited for.
+//! `Complete` is sent only after every measurement was acknowledged and the
+//! weights were handed in.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sweep_proto::v1::complete_request::Outcome;
+use sweep_proto::v1::{
+    Assignment, AttemptId, Failed, FailureKind, Finished, Released, Specification, Verdict,
+};
+use tokio::time::{sleep, timeout};
+use tonic::Code;
+use tracing::{info, warn};
+
+use crate::dataset::{self, DatasetError};
+use crate::error::{CallError, SessionError};
+use crate::link::{Call, Link};
+use crate::reporting::report_all;
+use crate::trainer::{Execution, Failure, Trained};
+use crate::training::{Stop, TrainingThread};
+
+/// Least time between heartbeats, whatever the coordinator asks for.
+const LEAST_HEARTBEAT: Duration = Duration::from_millis(10);
+
+/// How long a leaving worker goes on with what needs others: handing in a
+/// result, giving a lease back, stopping the trainer. Schedulers kill after
+/// 30 s and more.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// An assignment with all its parts.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    id: AttemptId,
+    specification: Specification,
+    seed: u64,
+    heartbeat: Duration,
+}
+
+impl TryFrom<Assignment> for Lease {
+    type Error = SessionError;
+
+    fn try_from(assignment: Assignment) -> Result<Self, SessionError> {
+        let missing =
+            |part| SessionError::Protocol { message: format!("assignment without {part}") };
+        let heartbeat = Duration::from_millis(assignment.heartbeat_ms.into());
+        Ok(Self {
+            id: assignment.id.ok_or_else(|| missing("attempt"))?,
+            specification: assignment.specification.ok_or_else(|| missing("specification"))?,
+            seed: assignment.seed,
+            heartbeat: heartbeat.max(LEAST_HEARTBEAT),
+        })
+    }
+}
+
+/// What the session does after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Ask for the next execution.
+    Acquire,
+    /// The coordinator refused the attempt: ask again, but not at once.
+    AcquireLater,
+    /// The worker was told to leave.
+    Leave,
+}
+
+/// Why an attempt ends otherwise than by its work being done.
+enum Halt {
+    /// Nobody waits for it any more.
+    Unwanted,
+    /// The worker was told to leave.
+    Leaving,
+    /// The worker was told to leave, and still could hand in the result.
+    Left,
+    /// A call failed for good.
+    Call(CallError),
+    /// This machine cannot hold the dataset.
+    Cache(DatasetError),
+}
+
+impl From<CallError> for Halt {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+/// What an attempt needs.
+pub(crate) struct Attempt<'a> {
+    pub(crate) link: &'a Link,
+    pub(crate) trainer: &'a TrainingThread,
+    pub(crate) cache: &'a Path,
+    pub(crate) lease: Lease,
+}
+
+impl Attempt<'_> {
+    /// Carries the attempt out. `leave` completes when the worker is to leave;
+    /// after [`Next::Leave`] it must not be polled again.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot go on.
+    pub(crate) async fn run(
+        &self,
+        mut leave: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Next, SessionError> {
+        info!("{}: started", self.name());
+        let stop = Stop::default();
+        let end = self.work_or_halt(&stop, leave.as_mut()).await;
+        stop.set();
+        match end {
+            Ok(()) => Ok(Next::Acquire),
+            Err(Halt::Leaving) => {
+                self.release().await;
+                Ok(Next::Leave)
+            }
+            Err(Halt::Left) => Ok(Next::Leave),
+            Err(Halt::Cache(error)) => {
+                // No execution's fault, and none would fare better here.
+                self.release().await;
+                Err(SessionError::Cache { message: error.to_string() })
+            }
+            Err(Halt::Unwanted) => {
+                info!("{}: stopped, nobody waits for it any more", self.name());
+                tokio::select! {
+                    () = self.trainer.idle() => Ok(Next::Acquire),
+                    () = leave => Ok(Next::Leave),
+                }
+            }
+            Err(Halt::Call(error)) => {
+                tokio::select! {
+                    next = self.settle(error) => next,
+                    () = leave => Ok(Next::Leave),
+                }
+            }
+        }
+    }
+
+    /// Works until the work is done or there is a reason to end it. When this
+    /// returns, the trainer's measurements have nowhere to go any more.
+    async fn work_or_halt(
+        &self,
+        stop: &Stop,
+        leave: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), Halt> {
+        let trained = AtomicBool::new(false);
+        let mut work = std::pin::pin!(self.work(stop, &trained));
+        tokio::select! {
+            end = &mut work => return end,
+            halt = self.heartbeats() => return Err(halt),
+            () = leave => {}
+        }
+        if trained.load(Ordering::Relaxed) {
+            // A result, good or bad, is worth some seconds.
+            if let Ok(Ok(())) = timeout(LEAVE_LIMIT, work).await {
+                return Err(Halt::Left);
+            }
+        }
+        Err(Halt::Leaving)
+    }
+
+    async fn heartbeats(&self) -> Halt {
+        loop {
+            sleep(self.lease.heartbeat).await;
+            match self.link.heartbeat(self.lease.id).await {
+                Ok(Verdict::Continue | Verdict::Unspecified) => {}
+                Ok(Verdict::Stop) => return Halt::Unwanted,
+                Err(error) => return Halt::Call(error),
+            }
+        }
+    }
+
+    async fn work(&self, stop: &Stop, trained: &AtomicBool) -> Result<(), Halt> {
+        let training = self.train(stop).await?;
+        trained.store(true, Ordering::Relaxed);
+        let outcome = match training {
+            Ok(result) => {
+                if let Some(weights) = result.weights {
+                    self.link.upload(self.lease.id, weights).await?;
+                }
+                info!("{}: trained", self.name());
+                Outcome::Finished(Finished {})
+            }
+            Err(failure) => {
+                warn!("{}: failed: {failure}", self.name());
+                failed(failure)
+            }
+        };
+        self.link.complete(self.lease.id, outcome).await?;
+        Ok(())
+    }
+
+    /// Makes the dataset available and trains; all measurements are acknowledged.
+    async fn train(&self, stop: &Stop) -> Result<Result<Trained, Failure>, Halt> {
+        let dataset = self.lease.specification.dataset.as_ref();
+        let dataset = match dataset::locate(self.link, dataset, self.cache).await {
+            Ok(folder) => folder,
+            Err(DatasetError::Call(error)) => return Err(Halt::Call(error)),
+            Err(error) if error.is_local() => return Err(Halt::Cache(error)),
+            Err(error) => {
+                let message = format!("dataset: {error}");
+                return Ok(Err(Failure { kind: FailureKind::Error, message }));
+            }
+        };
+        let specification = self.lease.specification.clone();
+        let execution = Execution { specification, seed: self.lease.seed, dataset };
+        let (measurements, training) = self.trainer.train(execution, stop.clone()).await;
+        let reporting = async {
+            match report_all(self.link, self.lease.id, measurements).await? {
+                Verdict::Stop => Err(Halt::Unwanted),
+                Verdict::Continue | Verdict::Unspecified => Ok(()),
+            }
+        };
+        let (training, ()) = tokio::try_join!(async { Ok(training.await) }, reporting)?;
+        Ok(training)
+    }
+
+    /// Gives the lease back and stops the trainer, as far as the time allows.
+    async fn release(&self) {
+        let released = self.link.complete(self.lease.id, Outcome::Released(Released {}));
+        let (released, idle) =
+            tokio::join!(timeout(LEAVE_LIMIT, released), timeout(LEAVE_LIMIT, self.trainer.idle()));
+        match released {
+            Ok(Ok(())) => info!("{}: given back", self.name()),
+            Ok(Err(error)) => warn!("{}: not given back: {error}", self.name()),
+            Err(_) => warn!("{}: not given back: the coordinator is out of reach", self.name()),
+        }
+        if idle.is_err() {
+            warn!("{}: a training step did not end in time", self.name());
+        }
+    }
+
+    /// Ends an attempt of which a call failed for good.
+    async fn settle(&self, error: CallError) -> Result<Next, SessionError> {
+        match &error {
+            CallError::Unreachable { .. }
+            | CallError::Refused { code: Code::Unauthenticated | Code::PermissionDenied, .. } => {
+                timeout(LEAVE_LIMIT, self.trainer.idle()).await.ok();
+                return Err(error.into());
+            }
+            CallError::Refused { call, code, .. } => {
+                warn!("{}: dropped: {error}", self.name());
+                self.trainer.idle().await;
+                // The reason belongs into the study's tables, unless the
+                // coordinator does not know of the attempt or will not end it.
+                let unknown = *code == Code::NotFound && *call != Call::FetchDataset;
+                if *call != Call::Complete && !unknown {
+                    let message = error.to_string();
+                    let failure = Failure { kind: FailureKind::Error, message };
+                    match self.link.complete(self.lease.id, failed(failure)).await {
+                        Ok(()) => {}
+                        Err(error @ CallError::Unreachable { .. }) => return Err(error.into()),
+                        Err(error @ CallError::Refused { .. }) => warn!("{error}"),
+                    }
+                }
+            }
+        }
+        Ok(Next::AcquireLater)
+    }
+
+    /// For the log.
+    fn name(&self) -> String {
+        let AttemptId { trial, execution, attempt } = self.lease.id;
+        format!("trial {trial}, execution {execution}, attempt {attempt}")
+    }
+}
+
+fn failed(failure: Failure) -> Outcome {
+    Outcome::Failed(Failed { kind: failure.kind.into(), message: failure.message })
+}

@@ -1,0 +1,48 @@
+//! A worker's side of the protocol, without libtorch.
+//!
+//! A worker program implements [`Trainer`] and calls [`run`]. The session asks
+//! for executions, renews their leases, hands in measurements while training
+//! goes on, fetches datasets once, survives lost connections, and ends when the
+//! study is over.
+//!
+//! What one attempt passes through:
+//!
+//! 1. `session` asks for an execution and gets a lease. From now on `attempt`
+//!    sends heartbeats, whatever else goes on.
+//! 2. `dataset` finds the dataset on this machine, or fetches it.
+//! 3. `training` has the [`Trainer`] train on its own thread; `reporting` hands
+//!    in what it measures.
+//! 4. The weights are uploaded, and `Complete` ends the attempt.
+//!
+//! Every call goes through `link`, which sends it again until it is answered
+//! (`retry` says when). What holds throughout:
+//!
+//! - A trainer never sees the network, and nothing here sees a tensor.
+//! - `Complete` follows the acknowledgement of all measurements and weights.
+//! - Nothing that must be remembered lives in a connection.
+//! - Every queue, wait and size has a named bound.
+
+mod address;
+mod args;
+mod attempt;
+mod dataset;
+mod error;
+mod hex;
+mod link;
+mod process;
+mod reporting;
+mod retry;
+mod session;
+mod toy;
+mod trainer;
+mod training;
+
+pub use address::{Address, AddressError};
+pub use args::WorkerArgs;
+pub use error::SessionError;
+pub use process::run;
+pub use retry::Backoff;
+pub use session::{End, Settings, serve};
+pub use toy::ToyTrainer;
+pub use trainer::{Epochs, Execution, Failure, Trained, Trainer};
+pub use training::TrainingThread;

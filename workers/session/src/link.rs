@@ -1,0 +1,248 @@
+//! The session's calls to the coordinator, each sent again until it is
+//! answered.
+//!
+//! The connection itself carries no state: a [`Link`] may lose and regain it
+//! between any two calls without anybody noticing but the log.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::v1::{
+    AcquireRequest, AcquireResponse, AttemptId, CompleteRequest, HeartbeatRequest, Measurement,
+    ReportRequest, Verdict, WeightsChunk, Worker, complete_request,
+};
+use sweep_proto::{CHUNK_BYTES, MAX_MESSAGE_BYTES};
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+use tracing::{debug, info, warn};
+
+use crate::error::CallError;
+use crate::hex::hex;
+use crate::retry::{Backoff, Failures, may_pass};
+
+/// How long an answer to `Acquire` may take: the coordinator holds it back for
+/// about 20 s.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long an answer to a short call may take. Less than a lease, so that a
+/// lost heartbeat is sent again in time.
+const CALL_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long one upload may take. Generous: a vanished connection is noticed by
+/// its keep-alive probes.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// A kind of call, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    Acquire,
+    Heartbeat,
+    Report,
+    UploadWeights,
+    Complete,
+    FetchDataset,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Acquire => "Acquire",
+            Self::Heartbeat => "Heartbeat",
+            Self::Report => "Report",
+            Self::UploadWeights => "UploadWeights",
+            Self::Complete => "Complete",
+            Self::FetchDataset => "FetchDataset",
+        })
+    }
+}
+
+/// The way to the coordinator.
+#[derive(Debug)]
+pub(crate) struct Link {
+    client: CoordinatorClient<Channel>,
+    worker: Worker,
+    backoff: Backoff,
+    give_up_after: Duration,
+    /// Whether the last call was answered; an outage is logged once, not once a try.
+    reached: AtomicBool,
+}
+
+impl Link {
+    /// A way that is tried out by the first call.
+    pub(crate) fn new(
+        channel: Channel,
+        worker: Worker,
+        backoff: Backoff,
+        give_up_after: Duration,
+    ) -> Self {
+        let client = CoordinatorClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        Self { client, worker, backoff, give_up_after, reached: AtomicBool::new(true) }
+    }
+
+    /// Pauses between repetitions.
+    pub(crate) fn backoff(&self) -> Backoff {
+        self.backoff
+    }
+
+    /// Asks for an execution.
+    pub(crate) async fn acquire(&self) -> Result<AcquireResponse, CallError> {
+        self.call(Call::Acquire, ACQUIRE_LIMIT, |mut client| {
+            let request = AcquireRequest { worker: Some(self.worker.clone()) };
+            async move { client.acquire(request).await }
+        })
+        .await
+    }
+
+    /// Renews a lease.
+    pub(crate) async fn heartbeat(&self, id: AttemptId) -> Result<Verdict, CallError> {
+        let response = self
+            .call(Call::Heartbeat, CALL_LIMIT, |mut client| {
+                let worker = Some(self.worker.clone());
+                async move { client.heartbeat(HeartbeatRequest { id: Some(id), worker }).await }
+            })
+            .await?;
+        Ok(response.verdict())
+    }
+
+    /// Hands in measurements.
+    pub(crate) async fn report(
+        &self,
+        id: AttemptId,
+        measurements: &[Measurement],
+    ) -> Result<Verdict, CallError> {
+        let response = self
+            .call(Call::Report, CALL_LIMIT, |mut client| {
+                let measurements = measurements.to_vec();
+                async move { client.report(ReportRequest { id: Some(id), measurements }).await }
+            })
+            .await?;
+        Ok(response.verdict())
+    }
+
+    /// Hands in the bytes of a safetensors file.
+    pub(crate) async fn upload(&self, id: AttemptId, weights: Vec<u8>) -> Result<(), CallError> {
+        let sha256 = hex(&Sha256::digest(&weights));
+        let weights = Arc::new(weights);
+        self.call(Call::UploadWeights, UPLOAD_LIMIT, |mut client| {
+            let chunks = tokio_stream::iter(chunks(id, &sha256, &weights));
+            async move { client.upload_weights(chunks).await }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Ends an attempt.
+    pub(crate) async fn complete(
+        &self,
+        id: AttemptId,
+        outcome: complete_request::Outcome,
+    ) -> Result<(), CallError> {
+        self.call(Call::Complete, CALL_LIMIT, |mut client| {
+            let outcome = Some(outcome.clone());
+            async move { client.complete(CompleteRequest { id: Some(id), outcome }).await }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// A client for a call that this type does not make itself.
+    pub(crate) fn client(&self) -> CoordinatorClient<Channel> {
+        self.client.clone()
+    }
+
+    /// No failures yet of such a call.
+    pub(crate) fn failures(&self) -> Failures {
+        Failures::none(self.backoff, self.give_up_after)
+    }
+
+    /// Waits until a failed call may be sent again.
+    ///
+    /// # Errors
+    ///
+    /// When it is no use, or not any more.
+    pub(crate) async fn after(
+        &self,
+        call: Call,
+        status: Status,
+        failures: &mut Failures,
+    ) -> Result<(), CallError> {
+        if !may_pass(&status) {
+            let message = status.message().to_owned();
+            return Err(CallError::Refused { call, code: status.code(), message });
+        }
+        let message = reason(&status);
+        if self.reached.swap(false, Ordering::Relaxed) {
+            warn!("the coordinator is out of reach ({call}: {message}); trying again");
+        } else {
+            debug!("{call}: {message}");
+        }
+        failures
+            .another()
+            .await
+            .map_err(|failing| CallError::Unreachable { seconds: failing.as_secs(), message })
+    }
+
+    /// Notes that the coordinator answered.
+    pub(crate) fn answered(&self) {
+        if !self.reached.swap(true, Ordering::Relaxed) {
+            info!("the coordinator is back");
+        }
+    }
+
+    async fn call<R, F>(
+        &self,
+        call: Call,
+        limit: Duration,
+        send: impl Fn(CoordinatorClient<Channel>) -> F,
+    ) -> Result<R, CallError>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let mut failures = self.failures();
+        loop {
+            let answer =
+                tokio::time::timeout(limit, send(self.client())).await.unwrap_or_else(|_| {
+                    Err(Status::deadline_exceeded(format!("no answer for {} s", limit.as_secs())))
+                });
+            match answer {
+                Ok(response) => {
+                    self.answered();
+                    return Ok(response.into_inner());
+                }
+                Err(status) => self.after(call, status, &mut failures).await?,
+            }
+        }
+    }
+}
+
+/// A file in chunks of [`CHUNK_BYTES`], made as they are sent; at least one.
+fn chunks(
+    id: AttemptId,
+    sha256: &str,
+    weights: &Arc<Vec<u8>>,
+) -> impl Iterator<Item = WeightsChunk> + Send + use<> {
+    let weights = Arc::clone(weights);
+    let sha256 = sha256.to_owned();
+    let count = weights.len().div_ceil(CHUNK_BYTES).max(1);
+    (0..count).map(move |index| {
+        let start = index * CHUNK_BYTES;
+        let end = weights.len().min(start + CHUNK_BYTES);
+        let data = weights[start..end].to_vec();
+        WeightsChunk { id: Some(id), sha256: sha256.clone(), data }
+    })
+}
+
+/// The innermost cause of a failed call: "connection refused", not "transport error".
+fn reason(status: &Status) -> String {
+    let mut innermost = std::error::Error::source(status);
+    while let Some(cause) = innermost.and_then(|cause| cause.source()) {
+        innermost = Some(cause);
+    }
+    innermost.map_or_else(|| status.message().to_owned(), |cause| cause.to_string())
+}

@@ -1,0 +1,328 @@
+//! A coordinator that answers what a test tells it to, and tells the test what
+//! it was asked.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use sweep_proto::v1::acquire_response::Answer;
+use sweep_proto::v1::complete_request::Outcome;
+use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
+use sweep_proto::v1::{
+    AcquireRequest, AcquireResponse, Assignment, AttemptId, CompleteRequest, CompleteResponse,
+    Dataset, DatasetChunk, FetchDatasetRequest, HeartbeatRequest, HeartbeatResponse, Model,
+    ReportRequest, ReportResponse, Specification, StudyOver, Training, UploadWeightsResponse,
+    Verdict, WeightsChunk, Worker,
+};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Digest of the tests' dataset.
+pub(crate) const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// How long a test waits for an event before it fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the coordinator was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Event {
+    Acquire(Worker),
+    Heartbeat(AttemptId),
+    Report(AttemptId, Vec<u32>),
+    Weights(AttemptId, usize),
+    Complete(AttemptId, Outcome),
+    Fetch(String),
+}
+
+/// What is answered; shared by test and server, and by one server and the next.
+#[derive(Debug)]
+pub(crate) struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    answered: Notify,
+    events: mpsc::UnboundedSender<Event>,
+    /// The next calls other than `Acquire` and heartbeats that fail, after they
+    /// were taken note of: as when their answers are lost.
+    failures: Mutex<VecDeque<Status>>,
+    verdict: Mutex<Verdict>,
+    dataset: Mutex<Vec<DatasetChunk>>,
+    refusal: Mutex<Option<Status>>,
+}
+
+/// The test's side.
+pub(crate) struct ScriptedCoordinator {
+    pub(crate) script: Arc<Script>,
+    events: mpsc::UnboundedReceiver<Event>,
+    pub(crate) address: SocketAddr,
+    server: Option<Runtime>,
+}
+
+impl ScriptedCoordinator {
+    /// Listens on a free port.
+    pub(crate) fn start() -> Self {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let script = Arc::new(Script {
+            answers: Mutex::default(),
+            answered: Notify::new(),
+            events,
+            failures: Mutex::default(),
+            verdict: Mutex::new(Verdict::Continue),
+            dataset: Mutex::default(),
+            refusal: Mutex::default(),
+        });
+        let mut coordinator =
+            Self { script, events: receiver, address: ([127, 0, 0, 1], 0).into(), server: None };
+        coordinator.restart();
+        coordinator
+    }
+
+    /// Listens again where it listened before.
+    pub(crate) fn restart(&mut self) {
+        let listener = std::net::TcpListener::bind(self.address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        self.address = listener.local_addr().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let service = CoordinatorServer::from_arc(Arc::clone(&self.script));
+        runtime.spawn(async {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let incoming = tonic::transport::server::TcpIncoming::from(listener);
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(incoming)
+                .await
+                .unwrap();
+        });
+        self.server = Some(runtime);
+    }
+
+    /// Goes away without a word: every connection breaks.
+    pub(crate) async fn kill(&mut self) {
+        let server = self.server.take().unwrap();
+        // Waits until the sockets are closed, which must not be done on a
+        // runtime's own thread.
+        tokio::task::spawn_blocking(move || server.shutdown_timeout(PATIENCE)).await.unwrap();
+    }
+
+    /// Adds an answer to `Acquire`.
+    pub(crate) fn answer(&self, answer: Answer) {
+        self.script.answers.lock().unwrap().push_back(answer);
+        self.script.answered.notify_one();
+    }
+
+    /// Assigns the execution of a trial of this number.
+    pub(crate) fn assign(&self, trial: u32) -> AttemptId {
+        let assignment = assignment(trial);
+        let id = assignment.id.unwrap();
+        self.answer(Answer::Assignment(assignment));
+        id
+    }
+
+    /// Says that the study is over.
+    pub(crate) fn end_study(&self) {
+        self.answer(Answer::StudyOver(StudyOver {}));
+    }
+
+    /// Answers all reports and heartbeats so from now on.
+    pub(crate) fn set_verdict(&self, verdict: Verdict) {
+        *self.script.verdict.lock().unwrap() = verdict;
+    }
+
+    /// Lets the next call but `Acquire` and `Heartbeat` fail.
+    pub(crate) fn fail_next(&self, status: Status) {
+        self.script.failures.lock().unwrap().push_back(status);
+    }
+
+    /// Refuses every `Acquire`.
+    pub(crate) fn refuse(&self, status: Status) {
+        *self.script.refusal.lock().unwrap() = Some(status);
+    }
+
+    /// What `FetchDataset` streams.
+    pub(crate) fn set_dataset(&self, files: &[(&str, &[u8])]) {
+        let chunk = |(file, data): &(&str, &[u8])| DatasetChunk {
+            file: (*file).to_owned(),
+            data: data.to_vec(),
+        };
+        *self.script.dataset.lock().unwrap() = files.iter().map(chunk).collect();
+    }
+
+    /// The next event, heartbeats included.
+    pub(crate) async fn any_event(&mut self) -> Event {
+        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
+        event.expect("an event within the test's patience").unwrap()
+    }
+
+    /// The next event that is not a heartbeat.
+    pub(crate) async fn event(&mut self) -> Event {
+        loop {
+            match self.any_event().await {
+                Event::Heartbeat(_) => {}
+                event => return event,
+            }
+        }
+    }
+
+    /// Waits for `Acquire`.
+    pub(crate) async fn acquired(&mut self) -> Worker {
+        match self.event().await {
+            Event::Acquire(worker) => worker,
+            event => panic!("expected Acquire, not {event:?}"),
+        }
+    }
+
+    /// Collects the epochs of reports up to the next event of another kind.
+    pub(crate) async fn reported(&mut self, attempt: AttemptId) -> (Vec<u32>, Event) {
+        let mut epochs = Vec::new();
+        loop {
+            match self.event().await {
+                Event::Report(id, more) => {
+                    assert_eq!(id, attempt);
+                    epochs.extend(more);
+                }
+                event => return (epochs, event),
+            }
+        }
+    }
+
+    /// Whether anything but heartbeats was asked and not looked at yet.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        while let Ok(event) = self.events.try_recv() {
+            if !matches!(event, Event::Heartbeat(_)) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Drop for ScriptedCoordinator {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.shutdown_background();
+        }
+    }
+}
+
+/// An assignment of 10 epochs with frequent heartbeats.
+pub(crate) fn assignment(trial: u32) -> Assignment {
+    Assignment {
+        id: Some(AttemptId { trial, execution: 0, attempt: 1 }),
+        specification: Some(Specification {
+            model: Some(Model::default()),
+            training: Some(Training { epochs: 10, ..Training::default() }),
+            dataset: Some(Dataset {
+                digest: DIGEST.to_owned(),
+                path: "/nowhere".to_owned(),
+                input_shape: vec![128, 660, 1],
+                classes: 10,
+            }),
+            objective: None,
+        }),
+        seed: 7,
+        heartbeat_ms: 20,
+        lease_ms: 20_000,
+    }
+}
+
+impl Script {
+    fn note(&self, event: Event) -> Result<(), Status> {
+        // The test may have ended.
+        self.events.send(event).ok();
+        self.failures.lock().unwrap().pop_front().map_or(Ok(()), Err)
+    }
+}
+
+#[tonic::async_trait]
+impl Coordinator for Script {
+    type FetchDatasetStream =
+        Pin<Box<dyn tokio_stream::Stream<Item = Result<DatasetChunk, Status>> + Send>>;
+
+    async fn acquire(
+        &self,
+        request: Request<AcquireRequest>,
+    ) -> Result<Response<AcquireResponse>, Status> {
+        self.events.send(Event::Acquire(request.into_inner().worker.unwrap())).ok();
+        if let Some(status) = self.refusal.lock().unwrap().clone() {
+            return Err(status);
+        }
+        loop {
+            let answer = self.answers.lock().unwrap().pop_front();
+            if answer.is_some() {
+                return Ok(Response::new(AcquireResponse { answer }));
+            }
+            self.answered.notified().await;
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        assert!(request.worker.is_some());
+        self.events.send(Event::Heartbeat(request.id.unwrap())).ok();
+        let verdict = *self.verdict.lock().unwrap();
+        Ok(Response::new(HeartbeatResponse { verdict: verdict.into() }))
+    }
+
+    async fn report(
+        &self,
+        request: Request<ReportRequest>,
+    ) -> Result<Response<ReportResponse>, Status> {
+        let request = request.into_inner();
+        let epochs = request.measurements.iter().map(|measurement| measurement.epoch).collect();
+        self.note(Event::Report(request.id.unwrap(), epochs))?;
+        let verdict = *self.verdict.lock().unwrap();
+        Ok(Response::new(ReportResponse { verdict: verdict.into() }))
+    }
+
+    async fn upload_weights(
+        &self,
+        request: Request<Streaming<WeightsChunk>>,
+    ) -> Result<Response<UploadWeightsResponse>, Status> {
+        let mut stream = request.into_inner();
+        let mut weights = Vec::new();
+        let mut last = None;
+        while let Some(chunk) = stream.message().await? {
+            assert!(chunk.data.len() <= sweep_proto::CHUNK_BYTES);
+            weights.extend(chunk.data);
+            last = Some((chunk.id.unwrap(), chunk.sha256));
+        }
+        let (id, sha256) = last.expect("at least one chunk");
+        let digest: String =
+            Sha256::digest(&weights).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(sha256, digest);
+        self.note(Event::Weights(id, weights.len()))?;
+        Ok(Response::new(UploadWeightsResponse {}))
+    }
+
+    async fn complete(
+        &self,
+        request: Request<CompleteRequest>,
+    ) -> Result<Response<CompleteResponse>, Status> {
+        let request = request.into_inner();
+        self.note(Event::Complete(request.id.unwrap(), request.outcome.unwrap()))?;
+        Ok(Response::new(CompleteResponse {}))
+    }
+
+    async fn fetch_dataset(
+        &self,
+        request: Request<FetchDatasetRequest>,
+    ) -> Result<Response<Self::FetchDatasetStream>, Status> {
+        let chunks: Vec<_> = self.dataset.lock().unwrap().iter().cloned().map(Ok).collect();
+        match self.note(Event::Fetch(request.into_inner().digest)) {
+            Ok(()) => Ok(Response::new(Box::pin(tokio_stream::iter(chunks)))),
+            // Breaks off half-way.
+            Err(status) => {
+                let half = chunks.into_iter().take(1).chain([Err(status)]);
+                Ok(Response::new(Box::pin(tokio_stream::iter(half.collect::<Vec<_>>()))))
+            }
+        }
+    }
+}

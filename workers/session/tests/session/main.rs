@@ -1,0 +1,10 @@
+//! A worker's session against a scripted coordinator on a real socket.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod coordinator;
+mod datasets;
+mod losses;
+mod process;
+mod training;
+mod worker;

@@ -1,0 +1,118 @@
+//! The toy worker as a process: exit codes, signals, supervision.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use sweep_proto::v1::complete_request::Outcome;
+use sweep_proto::v1::{Finished, Released};
+use tonic::Status;
+
+use crate::coordinator::{DIGEST, Event, ScriptedCoordinator};
+use crate::worker::write_dataset;
+
+/// Starts a toy worker; ends it when dropped.
+struct Process(Child, #[expect(dead_code, reason = "removed on drop")] tempfile::TempDir);
+
+impl Process {
+    fn start(coordinator: &ScriptedCoordinator, arguments: &[&str]) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        write_dataset(&cache.path().join("datasets").join(DIGEST));
+        let child = Command::new(env!("CARGO_BIN_EXE_sweep-toy-worker"))
+            .arg("--coordinator")
+            .arg(coordinator.address.to_string())
+            .arg("--cache")
+            .arg(cache.path())
+            .args(arguments)
+            .env_remove("SWEEP_LOG")
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap(), cache)
+    }
+
+    fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.0.id()).unwrap();
+        // SAFETY: sends a signal to a child that was not waited for yet.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// Waits for the end. Returns how it ended and what it wrote.
+    async fn ended(mut self) -> (ExitStatus, String) {
+        tokio::task::spawn_blocking(move || {
+            let stderr = self.0.stderr.take().unwrap();
+            let written = std::io::read_to_string(stderr).unwrap();
+            (self.0.wait().unwrap(), written)
+        })
+        .await
+        .unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn leaves_with_0_when_the_study_is_over() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let worker = Process::start(&coordinator, &["--name", "toy-1"]);
+    assert_eq!(coordinator.acquired().await.name, "toy-1");
+    let id = coordinator.assign(0);
+    let (epochs, next) = coordinator.reported(id).await;
+    assert_eq!(epochs, (1..=10).collect::<Vec<_>>());
+    assert!(matches!(next, Event::Weights(_, size) if size > 32), "not {next:?}");
+    assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Finished(Finished {})));
+    coordinator.end_study();
+    assert_eq!(worker.ended().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn sigterm_gives_the_lease_back_and_leaves_with_0() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let worker = Process::start(&coordinator, &["--epoch-ms", "3600000"]);
+    coordinator.acquired().await;
+    let id = coordinator.assign(0);
+    assert_eq!(coordinator.any_event().await, Event::Heartbeat(id));
+    worker.signal(libc::SIGTERM);
+    assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Released(Released {})));
+    assert_eq!(worker.ended().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_supervised_worker_ignores_sigint_and_ends_with_its_standard_input() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let mut worker = Process::start(&coordinator, &["--supervised", "--epoch-ms", "3600000"]);
+    coordinator.acquired().await;
+    worker.signal(libc::SIGINT);
+    let id = coordinator.assign(0);
+    assert_eq!(coordinator.any_event().await, Event::Heartbeat(id), "still there");
+    drop(worker.0.stdin.take());
+    assert_eq!(worker.ended().await.0.code(), Some(1));
+    assert!(coordinator.is_quiet(), "it ended at once");
+}
+
+#[tokio::test]
+async fn a_refused_worker_says_why_and_what_helps() {
+    let coordinator = ScriptedCoordinator::start();
+    coordinator.refuse(Status::failed_precondition("this is version 0.2.0"));
+    let worker = Process::start(&coordinator, &[]);
+    let (status, written) = worker.ended().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        written.contains("error: the coordinator refused this worker: this is version 0.2.0\n"),
+        "{written}"
+    );
+    assert!(written.contains("\n\nhint: "), "{written}");
+}
+
+#[tokio::test]
+async fn a_crash_for_tests_is_one() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let worker = Process::start(&coordinator, &["--crash-after-epochs", "1"]);
+    coordinator.acquired().await;
+    coordinator.assign(0);
+    let (status, _) = worker.ended().await;
+    assert_eq!(status.code(), None, "ended by a signal");
+}

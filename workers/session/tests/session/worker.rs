@@ -1,0 +1,122 @@
+//! The worker of a test: a session in the background, and a trainer that does
+//! what the test says.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sweep_proto::v1::{Measurement, Metric};
+use sweep_session::{
+    Address, Backoff, End, Epochs, Execution, Failure, SessionError, Settings, Trained, Trainer,
+    TrainingThread, serve,
+};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::coordinator::DIGEST;
+
+/// A trainer made of a function.
+pub(crate) struct Scripted<F>(pub(crate) F);
+
+impl<F> Trainer for Scripted<F>
+where
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Trained, Failure> + Send + 'static,
+{
+    fn device(&self) -> String {
+        "scripted".to_owned()
+    }
+
+    fn train(
+        &mut self,
+        execution: &Execution,
+        epochs: &mut dyn Epochs,
+    ) -> Result<Trained, Failure> {
+        (self.0)(execution, epochs)
+    }
+}
+
+/// A session in the background.
+pub(crate) struct Running {
+    pub(crate) session: JoinHandle<Result<End, SessionError>>,
+    leave: Arc<Notify>,
+    pub(crate) trainer: Arc<TrainingThread>,
+    pub(crate) cache: tempfile::TempDir,
+}
+
+impl Running {
+    /// Tells the worker to leave.
+    pub(crate) fn leave(&self) {
+        self.leave.notify_one();
+    }
+
+    /// Waits for the session's end.
+    pub(crate) async fn ended(self) -> Result<End, SessionError> {
+        self.session.await.unwrap()
+    }
+}
+
+/// Starts a session with the dataset in its cache.
+pub(crate) fn start<F>(address: SocketAddr, train: F) -> Running
+where
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Trained, Failure> + Send + 'static,
+{
+    let cache = tempfile::tempdir().unwrap();
+    write_dataset(&cache.path().join("datasets").join(DIGEST));
+    start_with(address, cache, Duration::from_secs(60), train)
+}
+
+/// Starts a session.
+pub(crate) fn start_with<F>(
+    address: SocketAddr,
+    cache: tempfile::TempDir,
+    give_up_after: Duration,
+    train: F,
+) -> Running
+where
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Trained, Failure> + Send + 'static,
+{
+    let settings = Settings {
+        name: "test".to_owned(),
+        cache: cache.path().to_owned(),
+        give_up_after,
+        backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(20) },
+    };
+    let trainer = Arc::new(TrainingThread::start(Scripted(train)).unwrap());
+    let leave = Arc::new(Notify::new());
+    let channel = address.to_string().parse::<Address>().unwrap().channel();
+    let session = tokio::spawn({
+        let (trainer, leave) = (Arc::clone(&trainer), Arc::clone(&leave));
+        async move { serve(channel, &settings, &trainer, leave.notified()).await }
+    });
+    Running { session, leave, trainer, cache }
+}
+
+/// Writes a dataset of which only the manifest matters.
+pub(crate) fn write_dataset(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("manifest.json"), manifest()).unwrap();
+}
+
+/// The manifest of the tests' dataset.
+pub(crate) fn manifest() -> String {
+    format!(r#"{{"digest": "{DIGEST}", "classes": ["a", "b"]}}"#)
+}
+
+/// The measurement of an epoch.
+pub(crate) fn measurement(epoch: u32) -> Measurement {
+    let metrics = vec![Metric { name: "loss".to_owned(), value: 1.0 / f64::from(epoch) }];
+    Measurement { epoch, metrics, seconds: 0.1 }
+}
+
+/// Reports these epochs; whether all were wanted.
+pub(crate) fn report(epochs: &mut dyn Epochs, mut numbers: impl Iterator<Item = u32>) -> bool {
+    numbers.all(|epoch| epochs.report(measurement(epoch)))
+}
+
+/// Trains on until nobody waits, as in an epoch without end.
+pub(crate) fn train_until_unwanted(epochs: &dyn Epochs) {
+    while epochs.wanted() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
