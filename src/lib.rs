@@ -1,5 +1,6 @@
 //! Distributed hyperparameter search for libtorch networks.
 
+pub mod coordinator;
 pub mod data;
 pub mod experiment;
 pub mod oracle;

@@ -1,0 +1,634 @@
+//! What happens next: the only place that decides.
+//!
+//! [`Search::decide`] takes one event and answers with records and replies. It
+//! has no clock, no I/O and no randomness that is not passed in; the records
+//! it returns are folded into its study already, and whoever calls it makes
+//! them durable before sending a reply.
+
+use std::collections::VecDeque;
+
+use sweep_proto::v1::Specification;
+
+use super::leases::{Leases, Worker};
+use crate::oracle::{Oracle, Suggestion};
+use crate::space::HyperParameters;
+use crate::study::{
+    AttemptId, Ended, Measurement, Outcome, Record, Stamped, Study, TrialId, TrialState,
+};
+
+/// An execution whose workers were lost so often is not leased again: it
+/// probably kills them.
+pub const MAX_WORKER_LOSSES: usize = 5;
+
+/// How long an unanswered `Acquire` is held, in milliseconds; less than the
+/// minute after which proxies cut silent connections.
+pub const ACQUIRE_HOLD_MS: u64 = 20_000;
+
+/// The time, as far as decisions need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since the Unix epoch, for records.
+    pub unix_ms: u64,
+    /// Milliseconds on a clock that never jumps, for deadlines.
+    pub monotonic_ms: u64,
+}
+
+/// Names the caller that waits for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReplyTo(pub u64);
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A worker asks for an execution.
+    Acquire {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// The worker.
+        worker: Worker,
+    },
+    /// A worker is still at it.
+    Heartbeat {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// Its attempt.
+        id: AttemptId,
+        /// The worker's process.
+        instance: u64,
+    },
+    /// A worker has measured epochs.
+    Report {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// Its attempt.
+        id: AttemptId,
+        /// In the order of epochs; those known already are ignored.
+        measurements: Vec<Measurement>,
+    },
+    /// A worker is done with an attempt.
+    Complete {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// Its attempt.
+        id: AttemptId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A local worker's process ended.
+    WorkerGone {
+        /// Name of the worker.
+        name: String,
+        /// How its process ended.
+        message: String,
+    },
+    /// Time has passed.
+    Tick,
+    /// The user wants to leave: nothing new is leased.
+    Interrupt,
+}
+
+/// What a caller is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Train this.
+    Assigned {
+        /// The lease.
+        id: AttemptId,
+        /// What to train.
+        specification: Box<Specification>,
+        /// Seeds everything random.
+        seed: u64,
+    },
+    /// Nothing at present; ask again.
+    Wait,
+    /// Nothing any more.
+    StudyOver,
+    /// Go on.
+    Continue,
+    /// Nobody waits for this attempt any more.
+    Stop,
+    /// Noted.
+    Done,
+    /// No such attempt was ever leased.
+    Unknown,
+}
+
+/// What comes of an event.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decision {
+    /// To be made durable, in this order, before any reply is sent.
+    pub records: Vec<Stamped>,
+    /// To be sent after that.
+    pub replies: Vec<(ReplyTo, Reply)>,
+}
+
+/// Turns an assignment into what a worker trains.
+pub trait Planner: Send {
+    /// Concrete layers and numbers for an assignment.
+    ///
+    /// # Errors
+    ///
+    /// Why no such network can exist, with the layer.
+    fn plan(&self, hyperparameters: &HyperParameters) -> Result<Specification, String>;
+}
+
+/// A search under way.
+pub struct Search {
+    /// Folded from all records so far.
+    study: Study,
+    leases: Leases,
+    oracle: Box<dyn Oracle>,
+    planner: Box<dyn Planner>,
+    /// Length of a lease.
+    lease_ms: u64,
+    /// `Acquire` calls without an answer yet, and until when they are held.
+    parked: VecDeque<(ReplyTo, Worker, u64)>,
+    /// When `limits.hours` ends the study, on the monotonic clock.
+    hours_end_ms: Option<u64>,
+    exhausted: bool,
+    interrupted: bool,
+}
+
+/// One decision in the making.
+struct Step<'a> {
+    search: &'a mut Search,
+    now: Now,
+    decision: Decision,
+}
+
+impl Search {
+    /// Takes a study up, new or read back from the store. Attempts that were
+    /// open get one lease's time to be heard of.
+    #[must_use]
+    pub fn new(
+        study: Study,
+        oracle: Box<dyn Oracle>,
+        planner: Box<dyn Planner>,
+        lease_ms: u64,
+        now: Now,
+    ) -> Self {
+        let leases = Leases::of(&study, now.monotonic_ms + lease_ms);
+        let hours_end_ms =
+            study.settings.hours.map(|hours| now.monotonic_ms + (hours * 3_600_000.0) as u64);
+        Self {
+            study,
+            leases,
+            oracle,
+            planner,
+            lease_ms,
+            parked: VecDeque::new(),
+            hours_end_ms,
+            exhausted: false,
+            interrupted: false,
+        }
+    }
+
+    /// The study as of the last event.
+    #[must_use]
+    pub fn study(&self) -> &Study {
+        &self.study
+    }
+
+    /// The first records of a coordinator: it has taken the study up, and the
+    /// attempts of workers that cannot have outlived its predecessor are lost.
+    pub fn start(&mut self, now: Now, version: &str, is_gone: impl Fn(&str) -> bool) -> Decision {
+        let mut step = Step { search: self, now, decision: Decision::default() };
+        step.record(Record::Started { version: version.to_owned() });
+        for id in step.search.leases.of_worker(is_gone) {
+            step.lose_worker(id, "the coordinator that had started it ended");
+        }
+        step.end_study_if_over();
+        step.decision
+    }
+
+    /// Decides what comes of one event.
+    pub fn decide(&mut self, now: Now, event: Event) -> Decision {
+        let mut step = Step { search: self, now, decision: Decision::default() };
+        match event {
+            Event::Acquire { reply_to, worker } => step.on_acquire(reply_to, worker),
+            Event::Heartbeat { reply_to, id, instance } => {
+                step.on_heartbeat(reply_to, id, instance);
+            }
+            Event::Report { reply_to, id, measurements } => {
+                step.on_report(reply_to, id, measurements);
+            }
+            Event::Complete { reply_to, id, outcome } => step.on_complete(reply_to, id, outcome),
+            Event::WorkerGone { name, message } => step.on_worker_gone(&name, &message),
+            Event::Tick => step.on_tick(),
+            Event::Interrupt => step.search.interrupted = true,
+        }
+        step.serve_parked();
+        step.decision
+    }
+
+    /// Panics when the study and the leases contradict each other.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        for id in self.leases.all() {
+            let attempt = self.study.attempt(id).expect("a leased attempt exists");
+            assert_eq!(attempt.outcome, None, "a leased attempt is open: {id:?}");
+            assert!(!self.study.trials[id.trial.0 as usize].has_ended());
+        }
+        for trial in &self.study.trials {
+            assert_eq!(trial.score.is_some(), trial.state == TrialState::Completed);
+            for execution in &trial.executions {
+                let finished = execution
+                    .attempts
+                    .iter()
+                    .filter(|attempt| attempt.outcome == Some(Outcome::Finished))
+                    .count();
+                assert_eq!(finished, usize::from(execution.finished_by.is_some()));
+                if trial.has_ended() {
+                    assert!(execution.attempts.iter().all(|attempt| attempt.outcome.is_some()));
+                }
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    fn on_acquire(&mut self, reply_to: ReplyTo, worker: Worker) {
+        // An answer that was lost on its way: the same attempt again.
+        if let Some(id) = self.search.leases.held_by(&worker) {
+            let deadline_ms = self.deadline_ms();
+            self.search.leases.renew(id, Some(worker.instance), deadline_ms);
+            self.assign(reply_to, id);
+            return;
+        }
+        let until_ms = self.now.monotonic_ms + ACQUIRE_HOLD_MS;
+        self.search.parked.push_back((reply_to, worker, until_ms));
+    }
+
+    fn on_heartbeat(&mut self, reply_to: ReplyTo, id: AttemptId, instance: u64) {
+        let reply = self.hear_of(id, Some(instance));
+        self.reply(reply_to, reply);
+    }
+
+    fn on_report(&mut self, reply_to: ReplyTo, id: AttemptId, measurements: Vec<Measurement>) {
+        let reply = self.hear_of(id, None);
+        if reply == Reply::Continue {
+            for measurement in measurements {
+                let attempt = self.search.study.attempt(id).expect("just heard of");
+                if measurement.epoch > attempt.epochs() {
+                    self.record(Record::Measured { id, measurement });
+                }
+            }
+        }
+        self.reply(reply_to, reply);
+    }
+
+    fn on_complete(&mut self, reply_to: ReplyTo, id: AttemptId, outcome: Outcome) {
+        let Some(attempt) = self.search.study.attempt(id) else {
+            self.reply(reply_to, Reply::Unknown);
+            return;
+        };
+        let is_wanted = self.is_wanted(id);
+        let is_news = match attempt.outcome {
+            None => true,
+            // Late, but nobody else has finished.
+            Some(Outcome::WorkerLost { .. }) => is_wanted && outcome == Outcome::Finished,
+            Some(_) => false,
+        };
+        self.reply(reply_to, Reply::Done);
+        if !is_news {
+            return;
+        }
+        let outcome = if is_wanted { self.checked(id, outcome) } else { Outcome::Superseded };
+        self.end_attempt(id, outcome);
+    }
+
+    fn on_worker_gone(&mut self, name: &str, message: &str) {
+        for id in self.search.leases.of_worker(|worker| worker == name) {
+            self.lose_worker(id, message);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        for id in self.search.leases.expired(self.now.monotonic_ms) {
+            let seconds = self.search.lease_ms / 1000;
+            self.lose_worker(id, &format!("not heard of for {seconds} s"));
+        }
+        let over = self.search.hours_end_ms.is_some_and(|end| end <= self.now.monotonic_ms);
+        if over && self.search.study.ended.is_none() {
+            self.end_study(Ended::Hours);
+        }
+    }
+
+    /// Answers the parked `Acquire` calls as far as there is an answer.
+    fn serve_parked(&mut self) {
+        while let Some((reply_to, worker, until_ms)) = self.search.parked.pop_front() {
+            let answer = if self.search.study.ended.is_some() {
+                Some(Reply::StudyOver)
+            } else if self.search.interrupted {
+                Some(Reply::Wait)
+            } else if let Some((trial, execution)) = self.next_execution() {
+                let id = self.start_attempt(trial, execution, &worker);
+                self.assign(reply_to, id);
+                continue;
+            } else if self.search.study.ended.is_some() {
+                Some(Reply::StudyOver)
+            } else if until_ms <= self.now.monotonic_ms {
+                Some(Reply::Wait)
+            } else {
+                None
+            };
+            match answer {
+                Some(answer) => self.reply(reply_to, answer),
+                None => {
+                    // The next one waits no less, but may have been held longer.
+                    self.search.parked.push_front((reply_to, worker, until_ms));
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A retry or a waiting execution first, else a new trial's.
+    fn next_execution(&mut self) -> Option<(TrialId, u32)> {
+        loop {
+            if let Some(next) = self.search.leases.dequeue() {
+                return Some(next);
+            }
+            self.propose()?;
+        }
+    }
+
+    /// Creates the next trial; `None` when there is none to create.
+    fn propose(&mut self) -> Option<()> {
+        let study = &self.search.study;
+        if study.ended.is_some()
+            || self.search.exhausted
+            || study.trials.len() >= study.settings.max_trials as usize
+        {
+            return None;
+        }
+        let (hyperparameters, seed_state) = match self.search.oracle.suggest(study) {
+            Suggestion::Assignment { hyperparameters, seed_state } => (hyperparameters, seed_state),
+            Suggestion::Exhausted => {
+                self.search.exhausted = true;
+                self.end_study_if_over();
+                return None;
+            }
+        };
+        let trial = TrialId(u32::try_from(study.trials.len()).expect("max_trials is a u32"));
+        let plan = self.search.planner.plan(&hyperparameters);
+        self.record(Record::TrialCreated { trial, hyperparameters, seed_state });
+        match plan {
+            Ok(_) => {
+                for execution in 0..self.search.study.settings.executions_per_trial {
+                    self.search.leases.enqueue(trial, execution, true);
+                }
+            }
+            Err(reason) => self.end_trial(trial, TrialState::Infeasible, None, Some(reason)),
+        }
+        Some(())
+    }
+
+    fn start_attempt(&mut self, trial: TrialId, execution: u32, worker: &Worker) -> AttemptId {
+        let known = &self.search.study.trials[trial.0 as usize].executions[execution as usize];
+        let attempt = u32::try_from(known.attempts.len()).expect("attempts are bounded") + 1;
+        let id = AttemptId { trial, execution, attempt };
+        self.record(Record::AttemptStarted { id, worker: worker.name.clone() });
+        let deadline_ms = self.deadline_ms();
+        self.search.leases.grant(id, worker, deadline_ms);
+        id
+    }
+
+    fn assign(&mut self, reply_to: ReplyTo, id: AttemptId) {
+        let search = &self.search;
+        let trial = &search.study.trials[id.trial.0 as usize];
+        let specification = search
+            .planner
+            .plan(&trial.hyperparameters)
+            .expect("the same assignment was planned when the trial was created");
+        let seed = execution_seed(search.study.settings.seed, id.trial, id.execution);
+        let specification = Box::new(specification);
+        self.reply(reply_to, Reply::Assigned { id, specification, seed });
+    }
+
+    /// A sign of life: renews the lease, or takes a lost attempt up again if
+    /// nobody else has its execution yet.
+    fn hear_of(&mut self, id: AttemptId, instance: Option<u64>) -> Reply {
+        let deadline_ms = self.deadline_ms();
+        let Some(attempt) = self.search.study.attempt(id) else { return Reply::Unknown };
+        let was_lost = matches!(attempt.outcome, Some(Outcome::WorkerLost { .. }));
+        let worker = attempt.worker.clone();
+        if !self.is_wanted(id) {
+            return Reply::Stop;
+        }
+        if self.search.leases.renew(id, instance, deadline_ms) {
+            return Reply::Continue;
+        }
+        if !was_lost {
+            return Reply::Stop; // failed or given back
+        }
+        if self.search.leases.withdraw(id.trial, id.execution) {
+            self.record(Record::AttemptResumed { id });
+            let instance = instance.unwrap_or_default();
+            self.search.leases.grant(id, &Worker { name: worker, instance }, deadline_ms);
+        }
+        // Else a newer attempt is under way: whoever finishes first counts.
+        Reply::Continue
+    }
+
+    /// Whether a result of this attempt could still count.
+    fn is_wanted(&self, id: AttemptId) -> bool {
+        let study = &self.search.study;
+        let trial = &study.trials[id.trial.0 as usize];
+        study.ended.is_none()
+            && !trial.has_ended()
+            && trial.executions[id.execution as usize].finished_by.is_none()
+    }
+
+    /// A finished attempt without a score has not finished.
+    fn checked(&self, id: AttemptId, outcome: Outcome) -> Outcome {
+        let study = &self.search.study;
+        let objective = &study.settings.objective;
+        let attempt = study.attempt(id).expect("an attempt that ends exists");
+        if outcome != Outcome::Finished || attempt.best(objective).is_some() {
+            return outcome;
+        }
+        let metric = &objective.metric;
+        match attempt.measurements.last() {
+            None => Outcome::Error { message: "finished without a measurement".to_owned() },
+            Some(last) if last.get(metric).is_some() => {
+                Outcome::Diverged { message: format!("{metric} was never a number") }
+            }
+            Some(last) => {
+                let names: Vec<&str> = last.metrics.iter().map(|(name, _)| name.as_str()).collect();
+                let names = names.join(", ");
+                Outcome::Error {
+                    message: format!("the objective `{metric}` is not among the metrics ({names})"),
+                }
+            }
+        }
+    }
+
+    /// Does nothing when the lease has ended meanwhile, with its trial for example.
+    fn lose_worker(&mut self, id: AttemptId, message: &str) {
+        if !self.search.leases.is_open(id) {
+            return;
+        }
+        self.end_attempt(id, Outcome::WorkerLost { message: message.to_owned() });
+    }
+
+    /// Ends an attempt, and with it, if it is time, its execution and its trial.
+    fn end_attempt(&mut self, id: AttemptId, outcome: Outcome) {
+        self.search.leases.end(id);
+        self.record(Record::AttemptEnded { id, outcome: outcome.clone() });
+        let trial = id.trial;
+        match outcome {
+            Outcome::Superseded => {}
+            Outcome::Finished => {
+                self.search.leases.withdraw(trial, id.execution);
+                self.supersede(self.search.leases.of_execution(trial, id.execution));
+                self.score_if_complete(trial);
+            }
+            Outcome::Released => self.wait_again(id),
+            Outcome::Error { message } => {
+                let failures =
+                    self.count_attempts(id, |outcome| matches!(outcome, Outcome::Error { .. }));
+                if failures > self.search.study.settings.max_retries as usize {
+                    self.end_trial(trial, TrialState::Failed, None, Some(message));
+                } else {
+                    self.wait_again(id);
+                }
+            }
+            Outcome::WorkerLost { message } => {
+                let losses = self
+                    .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerLost { .. }));
+                if losses >= MAX_WORKER_LOSSES {
+                    let error = format!("its worker was lost {losses} times, at last: {message}");
+                    self.end_trial(trial, TrialState::Failed, None, Some(error));
+                } else {
+                    self.wait_again(id);
+                }
+            }
+            Outcome::Diverged { message } => {
+                let error = format!("diverged: {message}");
+                self.end_trial(trial, TrialState::Failed, None, Some(error));
+            }
+            Outcome::OutOfMemory { message } => {
+                let error = format!("out of memory: {message}");
+                self.end_trial(trial, TrialState::Infeasible, None, Some(error));
+            }
+            Outcome::Infeasible { message } => {
+                self.end_trial(trial, TrialState::Infeasible, None, Some(message));
+            }
+        }
+    }
+
+    /// Back to the queue, unless another attempt of the execution is open.
+    fn wait_again(&mut self, id: AttemptId) {
+        if self.search.study.ended.is_none()
+            && self.search.leases.of_execution(id.trial, id.execution).is_empty()
+        {
+            self.search.leases.enqueue(id.trial, id.execution, false);
+        }
+    }
+
+    fn supersede(&mut self, ids: Vec<AttemptId>) {
+        for id in ids {
+            self.search.leases.end(id);
+            self.record(Record::AttemptEnded { id, outcome: Outcome::Superseded });
+        }
+    }
+
+    fn count_attempts(&self, id: AttemptId, fits: impl Fn(&Outcome) -> bool) -> usize {
+        let execution = self.search.study.execution(id).expect("an attempt that ends exists");
+        execution
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.outcome.as_ref().is_some_and(&fits))
+            .count()
+    }
+
+    /// The score of a trial whose executions are all there: the mean over
+    /// executions of the best epoch by the objective.
+    fn score_if_complete(&mut self, trial: TrialId) {
+        let study = &self.search.study;
+        let executions = &study.trials[trial.0 as usize].executions;
+        let bests: Option<Vec<f64>> = executions
+            .iter()
+            .map(|execution| {
+                execution.finished_by?;
+                let (_, best) = execution.current()?.best(&study.settings.objective)?;
+                Some(best)
+            })
+            .collect();
+        if let Some(bests) = bests {
+            let score = bests.iter().sum::<f64>() / bests.len() as f64;
+            self.end_trial(trial, TrialState::Completed, Some(score), None);
+        }
+    }
+
+    fn end_trial(
+        &mut self,
+        trial: TrialId,
+        state: TrialState,
+        score: Option<f64>,
+        error: Option<String>,
+    ) {
+        self.supersede(self.search.leases.of_trial(trial));
+        for execution in 0..self.search.study.settings.executions_per_trial {
+            self.search.leases.withdraw(trial, execution);
+        }
+        self.record(Record::TrialEnded { trial, state, score, error });
+        self.end_study_if_over();
+    }
+
+    fn end_study_if_over(&mut self) {
+        let study = &self.search.study;
+        let settings = &study.settings;
+        let all_ended = || study.trials.iter().all(crate::study::Trial::has_ended);
+        let limit = settings.max_consecutive_failures;
+        if study.ended.is_some() {
+            return;
+        }
+        if limit > 0 && study.consecutive_failures >= limit {
+            self.end_study(Ended::ConsecutiveFailures);
+        } else if study.trials.len() >= settings.max_trials as usize && all_ended() {
+            self.end_study(Ended::MaxTrials);
+        } else if self.search.exhausted && all_ended() {
+            self.end_study(Ended::SpaceExhausted);
+        }
+    }
+
+    /// Attempts under way are given back, so that a later run can go on with them.
+    fn end_study(&mut self, reason: Ended) {
+        for id in self.search.leases.all() {
+            self.search.leases.end(id);
+            self.record(Record::AttemptEnded { id, outcome: Outcome::Released });
+        }
+        self.record(Record::StudyEnded { reason });
+    }
+
+    fn record(&mut self, record: Record) {
+        let stamped = Stamped { at_ms: self.now.unix_ms, record };
+        self.search.study.apply(&stamped).expect("a record made from the study fits the study");
+        self.decision.records.push(stamped);
+    }
+
+    fn reply(&mut self, reply_to: ReplyTo, reply: Reply) {
+        self.decision.replies.push((reply_to, reply));
+    }
+
+    fn deadline_ms(&self) -> u64 {
+        self.now.monotonic_ms + self.search.lease_ms
+    }
+}
+
+/// Seeds an execution's training: the same in every attempt, different in
+/// every execution (SplitMix64 over seed, trial and execution).
+#[must_use]
+pub fn execution_seed(seed: u64, trial: TrialId, execution: u32) -> u64 {
+    let position = (u64::from(trial.0) << 32) | u64::from(execution);
+    let mut mixed = seed ^ position.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) >> 1 // fits libtorch's signed seeds
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Leases: who is running which execution, and until when.
+//!
+//! Heartbeats renew a [`Lease`]; silence past its deadline ends it, and the
+//! execution goes back to the queue under the next attempt number. Executions
+//! that were tried before wait before those that were not. This module never
+//! reads the clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::study::{AttemptId, Study, TrialId};
+
+/// A worker process: its name for people, and the number that tells it from
+/// its predecessor of the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// `local-1`, or host and process id.
+    pub name: String,
+    /// Drawn by the process when it starts.
+    pub instance: u64,
+}
+
+/// An attempt in a worker's hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Name of the worker.
+    pub worker: String,
+    /// The worker's process, once it was heard of; unknown for leases taken
+    /// over from an earlier coordinator.
+    pub instance: Option<u64>,
+    /// On the coordinator's monotonic clock.
+    pub deadline_ms: u64,
+}
+
+/// Open leases, and the executions that wait for one.
+#[derive(Debug, Default)]
+pub struct Leases {
+    open: BTreeMap<AttemptId, Lease>,
+    /// `false` (tried before) sorts before `true` (fresh).
+    queue: BTreeSet<(bool, TrialId, u32)>,
+}
+
+impl Leases {
+    /// Takes over a study: attempts without an end get until `deadline_ms` to
+    /// be heard of, unfinished executions without an open attempt wait.
+    #[must_use]
+    pub fn of(study: &Study, deadline_ms: u64) -> Self {
+        let mut leases = Self::default();
+        for trial in study.trials.iter().filter(|trial| !trial.has_ended()) {
+            for (index, execution) in (0_u32..).zip(&trial.executions) {
+                if execution.finished_by.is_some() {
+                    continue;
+                }
+                let open: Vec<_> =
+                    execution.attempts.iter().filter(|attempt| attempt.outcome.is_none()).collect();
+                for attempt in &open {
+                    let id =
+                        AttemptId { trial: trial.id, execution: index, attempt: attempt.number };
+                    let worker = attempt.worker.clone();
+                    leases.open.insert(id, Lease { worker, instance: None, deadline_ms });
+                }
+                if open.is_empty() {
+                    leases.queue.insert((execution.attempts.is_empty(), trial.id, index));
+                }
+            }
+        }
+        leases
+    }
+
+    /// Puts an execution in the queue.
+    pub fn enqueue(&mut self, trial: TrialId, execution: u32, fresh: bool) {
+        self.queue.insert((fresh, trial, execution));
+    }
+
+    /// Takes the next execution from the queue.
+    pub fn dequeue(&mut self) -> Option<(TrialId, u32)> {
+        self.queue.pop_first().map(|(_, trial, execution)| (trial, execution))
+    }
+
+    /// Takes one execution out of the queue; whether it was there.
+    pub fn withdraw(&mut self, trial: TrialId, execution: u32) -> bool {
+        let tried = self.queue.remove(&(false, trial, execution));
+        let fresh = self.queue.remove(&(true, trial, execution));
+        tried || fresh
+    }
+
+    /// Leases an attempt.
+    pub fn grant(&mut self, id: AttemptId, worker: &Worker, deadline_ms: u64) {
+        let Worker { name, instance } = worker.clone();
+        self.open.insert(id, Lease { worker: name, instance: Some(instance), deadline_ms });
+    }
+
+    /// Renews a lease; whether there was one.
+    pub fn renew(&mut self, id: AttemptId, instance: Option<u64>, deadline_ms: u64) -> bool {
+        let Some(lease) = self.open.get_mut(&id) else { return false };
+        lease.deadline_ms = deadline_ms;
+        if instance.is_some() {
+            lease.instance = instance;
+        }
+        true
+    }
+
+    /// Ends a lease; whether there was one.
+    pub fn end(&mut self, id: AttemptId) -> bool {
+        self.open.remove(&id).is_some()
+    }
+
+    /// Whether an attempt is leased.
+    #[must_use]
+    pub fn is_open(&self, id: AttemptId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// The attempt that a worker's process holds.
+    #[must_use]
+    pub fn held_by(&self, worker: &Worker) -> Option<AttemptId> {
+        self.open
+            .iter()
+            .find(|(_, lease)| {
+                lease.instance == Some(worker.instance) && lease.worker == worker.name
+            })
+            .map(|(id, _)| *id)
+    }
+
+    /// Attempts of workers whose name fits.
+    #[must_use]
+    pub fn of_worker(&self, fits: impl Fn(&str) -> bool) -> Vec<AttemptId> {
+        self.select(|_, lease| fits(&lease.worker))
+    }
+
+    /// Attempts of one execution.
+    #[must_use]
+    pub fn of_execution(&self, trial: TrialId, execution: u32) -> Vec<AttemptId> {
+        self.select(|id, _| id.trial == trial && id.execution == execution)
+    }
+
+    /// Attempts of one trial.
+    #[must_use]
+    pub fn of_trial(&self, trial: TrialId) -> Vec<AttemptId> {
+        self.select(|id, _| id.trial == trial)
+    }
+
+    /// All open attempts.
+    #[must_use]
+    pub fn all(&self) -> Vec<AttemptId> {
+        self.open.keys().copied().collect()
+    }
+
+    /// Attempts whose deadline has passed.
+    #[must_use]
+    pub fn expired(&self, now_ms: u64) -> Vec<AttemptId> {
+        self.select(|_, lease| lease.deadline_ms <= now_ms)
+    }
+
+    fn select(&self, fits: impl Fn(&AttemptId, &Lease) -> bool) -> Vec<AttemptId> {
+        self.open.iter().filter(|(id, lease)| fits(id, lease)).map(|(id, _)| *id).collect()
+    }
+}

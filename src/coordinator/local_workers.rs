@@ -1,0 +1,308 @@
+//! Worker processes on the coordinator's own machine: started, watched,
+//! started again when they die, and ended with the study.
+//!
+//! A worker is told to end when its standard input closes, so that none
+//! outlives a coordinator that was killed.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::decide::Event;
+use super::dispatcher::{Handle, Phase};
+
+/// A worker that lived for less died of its set-up, not of a trial.
+const QUICK_DEATH: Duration = Duration::from_secs(5);
+
+/// So many quick deaths in a row, and a worker is not started again.
+const MAX_QUICK_DEATHS: u32 = 3;
+
+/// Before a dead worker is started again; doubled by each quick death.
+const RESTART_AFTER: Duration = Duration::from_millis(250);
+
+/// How long workers may take to leave once the study is over.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct LocalWorkers {
+    /// The worker program.
+    pub program: PathBuf,
+    /// How many.
+    pub count: u32,
+    /// Where the coordinator listens.
+    pub coordinator: SocketAddr,
+    /// Folder for `local-1.log` and so on.
+    pub logs: PathBuf,
+}
+
+/// No local worker can be kept alive.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalWorkersError {
+    /// The program cannot be started.
+    #[error("cannot start the worker program {program}: {source}", program = program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The log cannot be opened.
+    #[error("{path}: {source}", path = path.display())]
+    Log {
+        /// The log file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It dies as soon as it is started.
+    #[error("the worker program {program} ended {MAX_QUICK_DEATHS} times at once ({status}); the end of {log}:\n{tail}", program = program.display(), log = log.display())]
+    DiesAtOnce {
+        /// The program.
+        program: PathBuf,
+        /// How it ended last.
+        status: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of its log.
+        tail: String,
+    },
+}
+
+/// The name of a local worker, from 1.
+#[must_use]
+pub fn name(index: u32) -> String {
+    format!("local-{index}")
+}
+
+/// Whether a worker of this name was started by a coordinator, and so ended with it.
+#[must_use]
+pub fn is_local(name: &str) -> bool {
+    name.strip_prefix("local-").is_some_and(|index| index.parse::<u32>().is_ok())
+}
+
+/// How many graphics processors this machine shows to a worker.
+#[must_use]
+pub fn count_gpus() -> u32 {
+    if let Ok(visible) = std::env::var("CUDA_VISIBLE_DEVICES") {
+        let devices = visible.split(',').map(str::trim);
+        let count = devices.take_while(|device| !device.is_empty() && *device != "-1").count();
+        return u32::try_from(count).unwrap_or(u32::MAX);
+    }
+    let devices = std::fs::read_dir("/dev").map_or(0, |entries| {
+        entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|name| name.strip_prefix("nvidia")?.parse::<u32>().ok())
+            .count()
+    });
+    u32::try_from(devices).unwrap_or(u32::MAX)
+}
+
+impl LocalWorkers {
+    /// Keeps the workers alive until the study is over or `leave` turns true,
+    /// then ends them.
+    ///
+    /// # Errors
+    ///
+    /// When none of them can be kept alive.
+    pub async fn supervise(
+        self,
+        handle: Handle,
+        phase: watch::Receiver<Phase>,
+        leave: watch::Receiver<bool>,
+    ) -> Result<(), LocalWorkersError> {
+        let mut slots = JoinSet::new();
+        for index in 1..=self.count {
+            let slot = Slot {
+                workers: self.clone(),
+                index,
+                handle: handle.clone(),
+                phase: phase.clone(),
+                leave: leave.clone(),
+            };
+            slots.spawn(slot.keep_alive());
+        }
+        drop(handle);
+        let mut failure = Ok(());
+        let mut survivors = 0;
+        while let Some(slot) = slots.join_next().await {
+            match slot.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+                Ok(()) => survivors += 1,
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    failure = Err(error);
+                }
+            }
+        }
+        if survivors > 0 { Ok(()) } else { failure }
+    }
+
+    fn start(&self, index: u32) -> Result<Child, LocalWorkersError> {
+        let path = self.log(index);
+        let log = |source| LocalWorkersError::Log { path: path.clone(), source };
+        let output = OpenOptions::new().create(true).append(true).open(&path).map_err(log)?;
+        let errors = output.try_clone().map_err(log)?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--coordinator")
+            .arg(format!("http://{}", self.coordinator))
+            .arg("--name")
+            .arg(name(index))
+            .arg("--supervised")
+            .env("SWEEP_THREADS", self.threads_each().to_string())
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(errors)
+            .kill_on_drop(true);
+        if let Some(device) = self.device(index) {
+            command.env("CUDA_VISIBLE_DEVICES", device);
+        }
+        command
+            .spawn()
+            .map_err(|source| LocalWorkersError::Start { program: self.program.clone(), source })
+    }
+
+    /// Workers share the cores evenly.
+    fn threads_each(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (cores / self.count.max(1) as usize).max(1)
+    }
+
+    /// The graphics processor of a worker, where there are several.
+    fn device(&self, index: u32) -> Option<String> {
+        let gpus = count_gpus();
+        if gpus < 2 {
+            return None;
+        }
+        let position = ((index - 1) % gpus) as usize;
+        match std::env::var("CUDA_VISIBLE_DEVICES") {
+            Ok(visible) => visible.split(',').nth(position).map(|device| device.trim().to_owned()),
+            Err(_) => Some(position.to_string()),
+        }
+    }
+
+    fn log(&self, index: u32) -> PathBuf {
+        self.logs.join(format!("{}.log", name(index)))
+    }
+}
+
+/// One worker and its successors.
+struct Slot {
+    workers: LocalWorkers,
+    index: u32,
+    handle: Handle,
+    phase: watch::Receiver<Phase>,
+    leave: watch::Receiver<bool>,
+}
+
+impl Slot {
+    async fn keep_alive(mut self) -> Result<(), LocalWorkersError> {
+        let mut quick_deaths = 0;
+        loop {
+            let started = Instant::now();
+            let mut child = self.workers.start(self.index)?;
+            // Held open for as long as the worker shall live.
+            let lifeline = child.stdin.take();
+            let status = tokio::select! {
+                status = child.wait() => status,
+                () = is_over(&mut self.phase) => {
+                    if tokio::time::timeout(LEAVE_WITHIN, child.wait()).await.is_err() {
+                        kill(&mut child).await;
+                    }
+                    return Ok(());
+                }
+                () = is_told(&mut self.leave) => {
+                    kill(&mut child).await;
+                    return Ok(());
+                }
+            };
+            drop(lifeline);
+            if *self.phase.borrow() != Phase::Running || *self.leave.borrow() {
+                return Ok(());
+            }
+            let status = describe(status);
+            let name = name(self.index);
+            let message = format!("its process ended: {status}");
+            if self.handle.tell(Event::WorkerGone { name, message }).await.is_err() {
+                return Ok(());
+            }
+            quick_deaths = if started.elapsed() < QUICK_DEATH { quick_deaths + 1 } else { 0 };
+            if quick_deaths >= MAX_QUICK_DEATHS {
+                let log = self.workers.log(self.index);
+                let tail = last_lines(&log, 10);
+                let program = self.workers.program.clone();
+                return Err(LocalWorkersError::DiesAtOnce { program, status, log, tail });
+            }
+            let pause = RESTART_AFTER * 2_u32.pow(quick_deaths);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = is_over(&mut self.phase) => return Ok(()),
+                () = is_told(&mut self.leave) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Returns when the study is no longer running.
+async fn is_over(phase: &mut watch::Receiver<Phase>) {
+    // The sender's end is the study's end too.
+    let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+}
+
+/// Returns when everyone is to leave; never if nobody can say so any more.
+async fn is_told(leave: &mut watch::Receiver<bool>) {
+    if leave.wait_for(|leave| *leave).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn kill(child: &mut Child) {
+    if let Err(error) = child.kill().await {
+        tracing::warn!("a worker could not be ended: {error}");
+    }
+}
+
+fn describe(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The last lines of a log, for an error message.
+fn last_lines(path: &Path, count: usize) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_names_are_told_from_others() {
+        assert!(is_local(&name(12)));
+        for other in ["local-", "local-x", "node7-4711", "xlocal-1"] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_its_last_lines() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("log");
+        std::fs::write(&path, "a\nb\nc\n").expect("written");
+        assert_eq!(last_lines(&path, 2), "b\nc");
+        assert_eq!(last_lines(&folder.path().join("none"), 2), "");
+    }
+}

@@ -1,0 +1,15 @@
+//! The coordinator: one place decides, the rest carries.
+//!
+//! [`decide`] is plain synchronous code over a [`Study`](crate::study::Study)
+//! and its [`Leases`](leases::Leases). The [`dispatcher`] feeds it events in
+//! batches, writes the records of a batch in one transaction and only then
+//! replies. The [`service`] turns gRPC calls into events. [`local_workers`]
+//! starts worker processes and says when one has died.
+
+pub mod decide;
+pub mod dispatcher;
+pub mod leases;
+pub mod local_workers;
+pub mod service;
+
+pub use decide::{Decision, Event, Planner, Reply, Search};
