@@ -1,0 +1,148 @@
+//! How a command ends when it does not end well: what is said, and the exit code.
+
+use std::fmt;
+
+use crate::coordinator::local_workers::LocalWorkersError;
+use crate::data::DataError;
+use crate::experiment::{Experiment, ExperimentError};
+use crate::results::ResultsError;
+use crate::run_directory::RunDirectoryError;
+use crate::store::StoreError;
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unexpected,
+    BadInput,
+    NoTrialCompleted,
+    Store,
+    Interrupted,
+}
+
+impl Failure {
+    /// The exit code, as the help text lists them.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Unexpected => 1,
+            Kind::BadInput => 2,
+            Kind::NoTrialCompleted => 3,
+            Kind::Store => 4,
+            Kind::Interrupted => 130,
+        }
+    }
+
+    pub(super) fn bad_input(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::BadInput, message: message.to_string(), hint: None }
+    }
+
+    pub(super) fn unexpected(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Unexpected, message: message.to_string(), hint: None }
+    }
+
+    pub(super) fn no_trial_completed(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::NoTrialCompleted, message: message.to_string(), hint: None }
+    }
+
+    pub(super) fn interrupted(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Interrupted, message: message.to_string(), hint: None }
+    }
+
+    /// What is wrong with the data of an experiment, with the line that asks for it.
+    pub(super) fn of_data(error: DataError, experiment: &Experiment) -> Self {
+        let key = match error {
+            DataError::UnknownClass { .. } => "classes",
+            DataError::TooFewRecordings { .. } => "split",
+            DataError::FramesDiffer { .. } => "features",
+            DataError::Io { .. } => return error.into(),
+            _ => "audio",
+        };
+        let failure = Self::from(error);
+        Self {
+            message: format!("{}: {}", experiment.place_in_data(key), failure.message),
+            ..failure
+        }
+    }
+
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == Kind::Interrupted {
+            formatter.write_str(&self.message)?;
+        } else {
+            write!(formatter, "error: {}", self.message)?;
+        }
+        match &self.hint {
+            Some(hint) => write!(formatter, "\n\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { hint, ..Self::bad_input(error) }
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        let hint = error.hint();
+        let failure = match error {
+            DataError::Io { .. } => Self::unexpected(error),
+            _ => Self::bad_input(error),
+        };
+        Self { hint, ..failure }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = format!("the study's store cannot be used: {error}");
+        let hint = "what was acknowledged is kept; free space or mend the file, and run the same \
+                    command again";
+        Self { kind: Kind::Store, message, hint: Some(hint.to_owned()) }
+    }
+}
+
+impl From<RunDirectoryError> for Failure {
+    fn from(error: RunDirectoryError) -> Self {
+        let hint = error.hint();
+        match error {
+            RunDirectoryError::Store(error) => error.into(),
+            RunDirectoryError::Io { .. } => {
+                Self { kind: Kind::Store, message: error.to_string(), hint }
+            }
+            RunDirectoryError::InUse { .. }
+            | RunDirectoryError::Different { .. }
+            | RunDirectoryError::DifferentData { .. }
+            | RunDirectoryError::NotARun { .. } => Self { hint, ..Self::bad_input(error) },
+        }
+    }
+}
+
+impl From<ResultsError> for Failure {
+    fn from(error: ResultsError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { kind: Kind::Store, message: error.to_string(), hint }
+    }
+}
+
+impl From<LocalWorkersError> for Failure {
+    fn from(error: LocalWorkersError) -> Self {
+        Self::unexpected(error)
+    }
+}

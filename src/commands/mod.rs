@@ -1,0 +1,152 @@
+//! The commands of `sweep`, a file each, and how they end.
+
+mod check;
+mod failure;
+mod prepare;
+mod results;
+mod run;
+mod synth;
+mod worker;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+pub use failure::Failure;
+
+use crate::experiment::{self, Experiment, Overrides, parse_override};
+
+/// Distributed hyperparameter search for libtorch networks.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sweep",
+    version,
+    about,
+    override_usage = "sweep FILE [OPTIONS]\n       sweep COMMAND ...",
+    after_help = "`sweep FILE` is short for `sweep run FILE`: it prepares the data, starts a \
+                  coordinator and local workers, shows progress, and ends with the summary. The \
+                  same command goes on with an interrupted study.\n\n\
+                  Exit codes: 0 finished, 1 unexpected, 2 bad input, 3 no trial completed, \
+                  4 store, 130 interrupted."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a study, or goes on with it (`sweep FILE` does the same)
+    Run(run::RunArgs),
+    /// Validates an experiment file and shows what it would do; starts nothing
+    Check(check::CheckArgs),
+    /// Prepares the data of an experiment, and nothing else
+    Prepare(prepare::PrepareArgs),
+    /// Writes a small labelled set of recordings, for trying things out
+    Synth(synth::SynthArgs),
+    /// Shows the tables and summaries of a run, finished or not
+    Results(results::ResultsArgs),
+    /// Starts a worker for a coordinator that runs elsewhere
+    Worker(worker::WorkerArgs),
+}
+
+/// An experiment file, and what the command line changes in it.
+#[derive(Debug, Args)]
+struct ExperimentArgs {
+    /// The experiment file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Sets a value of the file, for example search.max_trials=5
+    #[arg(long, value_name = "PATH=VALUE", value_parser = parse_override)]
+    set: Vec<(String, String)>,
+    /// Takes a hyperparameter out of the search, for example units=64
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_override)]
+    fix: Vec<(String, String)>,
+}
+
+impl ExperimentArgs {
+    /// Reads the file and shows its warnings.
+    fn read(&self) -> Result<Experiment, Failure> {
+        let overrides = Overrides { set: self.set.clone(), fix: self.fix.clone() };
+        let experiment = experiment::read(&self.file, &overrides)?;
+        for warning in &experiment.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(experiment)
+    }
+}
+
+/// Makes `sweep FILE ...` of the arguments into `sweep run FILE ...`, unless the
+/// first of them is a command, or a word that is probably meant for one.
+#[must_use]
+pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    const FLAGS: [&str; 4] = ["-h", "--help", "-V", "--version"];
+    let Some(first) = arguments.get(1).and_then(|first| first.to_str()) else { return arguments };
+    let is_flag = FLAGS.contains(&first);
+    let is_command = first == "help" || Cli::command().find_subcommand(first).is_some();
+    let is_word = first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_file = !is_word || Path::new(first).exists();
+    if !is_flag && !is_command && is_file {
+        arguments.insert(1, "run".into());
+    }
+    arguments
+}
+
+/// Carries out a command line.
+///
+/// # Errors
+///
+/// How it ended, if not well.
+pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("SWEEP_LOG")
+                .unwrap_or_else(|_| "warn".into()),
+        )
+        .without_time()
+        .with_target(false)
+        .init();
+    match Cli::parse_from(arguments).command {
+        Command::Run(arguments) => run::execute(&arguments),
+        Command::Check(arguments) => check::execute(&arguments),
+        Command::Prepare(arguments) => prepare::execute(&arguments),
+        Command::Synth(arguments) => synth::execute(&arguments),
+        Command::Results(arguments) => results::execute(&arguments),
+        Command::Worker(arguments) => worker::execute(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_alone_is_run() {
+        let with = |arguments: &[&str]| {
+            with_default_command(arguments.iter().map(OsString::from).collect())
+        };
+        assert_eq!(
+            with(&["sweep", "a.yaml", "--set", "x=1"]),
+            ["sweep", "run", "a.yaml", "--set", "x=1"]
+        );
+        assert_eq!(
+            with(&["sweep", "--overwrite", "a.yaml"]),
+            ["sweep", "run", "--overwrite", "a.yaml"]
+        );
+        for unchanged in [
+            &["sweep"][..],
+            &["sweep", "check", "a.yaml"],
+            &["sweep", "--help"],
+            &["sweep", "chek"],
+        ] {
+            assert_eq!(with(unchanged), unchanged);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! While a study goes on: the coordinator, its local workers, and the signals
+//! that end them early.
+
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+
+use super::RunArgs;
+use crate::commands::Failure;
+use crate::coordinator::decide::{Event, Search};
+use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
+use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
+use crate::coordinator::service::Service;
+use crate::data::Prepared;
+use crate::oracle::RandomSearch;
+use crate::plan::ExperimentPlan;
+use crate::progress::Progress;
+use crate::publisher::{Publication, Publisher, Screen};
+use crate::run_directory::RunDirectory;
+use crate::store::Store;
+use crate::study::Study;
+
+/// How long a coordinator that workers of elsewhere joined stays to tell them
+/// that the study is over: longer than the time between two heartbeats.
+const LINGER: Duration = Duration::from_secs(6);
+
+/// What is needed while a study goes on.
+pub(super) struct Running<'a> {
+    pub(super) arguments: &'a RunArgs,
+    pub(super) directory: &'a RunDirectory,
+    pub(super) prepared: &'a Prepared,
+    /// The worker program; empty where no worker is started.
+    pub(super) program: PathBuf,
+    /// How many workers are started.
+    pub(super) workers: u32,
+    pub(super) listen: SocketAddr,
+}
+
+/// How the running of a study ended.
+pub(super) struct Ending {
+    pub(super) study: Study,
+    pub(super) reason: Reason,
+}
+
+/// Why the running of a study ended.
+pub(super) enum Reason {
+    /// The study is over.
+    Over,
+    /// The user, or a scheduler, said so.
+    Interrupted,
+    /// No worker can be kept alive.
+    NoWorkers(LocalWorkersError),
+}
+
+/// The local workers, being supervised.
+type Supervision = JoinHandle<Result<(), LocalWorkersError>>;
+
+impl Running<'_> {
+    /// Runs the study to its end, or to an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be started, or the store refuses.
+    pub(super) async fn run(
+        &self,
+        study: Study,
+        store: Store,
+        plan: ExperimentPlan,
+        publication: Publication,
+    ) -> Result<Ending, Failure> {
+        let listener = TcpListener::bind(self.listen).await.map_err(|error| {
+            Failure::bad_input(format!("cannot listen on {}: {error}", self.listen))
+                .with_hint("choose another port with --listen, or leave it out for a free one")
+        })?;
+        let address = listener.local_addr().map_err(Failure::unexpected)?;
+        let mut signals = Signals::listen()?;
+        let screen = Screen::new(Progress::new(self.arguments.progress.into()));
+        if self.arguments.listen.is_some() {
+            screen.message(&format!(
+                "listening; workers join with: sweep worker --coordinator {address}"
+            ));
+        }
+
+        let publisher = Publisher::start(publication, screen.clone());
+        let dispatcher = self.dispatcher(study, store, plan, publisher);
+        let server = tonic::transport::Server::builder()
+            .add_service(self.service(&dispatcher).into_server())
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        let server = tokio::spawn(server);
+        let (leave, left) = watch::channel(false);
+        let workers = LocalWorkers {
+            program: self.program.clone(),
+            count: self.workers,
+            coordinator: address,
+            logs: self.directory.logs(),
+        };
+        let workers = workers.supervise(dispatcher.handle.clone(), dispatcher.phase.clone(), left);
+        let mut workers = tokio::spawn(workers);
+
+        let reason = self.wait(&dispatcher, &mut workers, &mut signals, &screen).await;
+        tokio::spawn(async move {
+            signals.next().await;
+            std::process::exit(130);
+        });
+        match reason {
+            Reason::Over if self.arguments.listen.is_some() => tokio::time::sleep(LINGER).await,
+            Reason::Over => {}
+            Reason::Interrupted | Reason::NoWorkers(_) => {
+                // Nobody may be left to tell.
+                let _ = leave.send(true);
+            }
+        }
+        if !workers.is_finished() {
+            // Their way of leaving changes nothing any more.
+            let _ = workers.await;
+        }
+        let study = dispatcher.close().await?;
+        server.abort();
+        Ok(Ending { study, reason })
+    }
+
+    fn dispatcher(
+        &self,
+        study: Study,
+        store: Store,
+        plan: ExperimentPlan,
+        publisher: Publisher,
+    ) -> Dispatcher {
+        let clock = Clock::start();
+        let oracle = Box::new(RandomSearch::new(plan.space().clone()));
+        let lease_ms = self.lease_ms();
+        let mut search = Search::new(study, oracle, Box::new(plan), lease_ms, clock.now());
+        let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
+        Dispatcher::start(search, store, Box::new(publisher), clock, first)
+    }
+
+    fn service(&self, dispatcher: &Dispatcher) -> Service {
+        Service {
+            handle: dispatcher.handle.clone(),
+            lease_ms: self.lease_ms(),
+            weights: self.directory.weights(),
+            dataset: (self.prepared.manifest.digest.clone(), self.prepared.path.clone()),
+        }
+    }
+
+    fn lease_ms(&self) -> u64 {
+        self.arguments.lease * 1000
+    }
+
+    /// Waits until the study is over, someone interrupts it, or nobody can work on it.
+    async fn wait(
+        &self,
+        dispatcher: &Dispatcher,
+        workers: &mut Supervision,
+        signals: &mut Signals,
+        screen: &Screen,
+    ) -> Reason {
+        let mut phase = dispatcher.phase.clone();
+        let mut supervised = true;
+        loop {
+            tokio::select! {
+                _ = phase.wait_for(|phase| *phase != Phase::Running) => return Reason::Over,
+                () = signals.next() => {
+                    screen.message("interrupted: saving; once more leaves at once");
+                    // Fails only when the store has failed, which `close` reports.
+                    let _ = dispatcher.handle.tell(Event::Interrupt).await;
+                    return Reason::Interrupted;
+                }
+                left = &mut *workers, if supervised => {
+                    supervised = false;
+                    let left = left.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
+                    match left {
+                        Ok(()) => {}
+                        // With an open port, others may still come.
+                        Err(error) if self.arguments.listen.is_some() => {
+                            screen.message(&format!("warning: {error}"));
+                        }
+                        Err(error) => return Reason::NoWorkers(error),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// SIGINT and SIGTERM: a person's Ctrl-C, or a scheduler's wish.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(Failure::unexpected)?,
+            terminate: signal(SignalKind::terminate()).map_err(Failure::unexpected)?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! `sweep run FILE`: a study from its data to its summary.
+
+mod live;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use self::live::{Reason, Running};
+use super::{ExperimentArgs, Failure, worker};
+use crate::coordinator::local_workers;
+use crate::data::{self, Prepared};
+use crate::experiment::Experiment;
+use crate::plan::ExperimentPlan;
+use crate::progress::{Mode, PreparationBar};
+use crate::publisher::Publication;
+use crate::results::summary_text;
+use crate::run_directory::{RunDirectory, RunDirectoryError};
+use crate::space::Space;
+use crate::store::{Origin, Store};
+use crate::study::{Ended, Study, Trial, TrialState};
+
+/// Options of `sweep run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    /// Where run directories are kept; the study's is below it, by its name
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// Deletes what an earlier run of this study left, and starts anew
+    #[arg(long)]
+    overwrite: bool,
+    /// Where to listen for workers; at present on loopback only [default: a free port]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// How many workers to start on this machine [default: one a GPU, else one]
+    #[arg(long, value_name = "N")]
+    local_workers: Option<u32>,
+    /// The worker program [default: sweep-worker beside sweep, or on PATH]
+    #[arg(long, value_name = "PROGRAM")]
+    worker_program: Option<PathBuf>,
+    /// After how many seconds of silence a worker counts as lost
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    lease: u64,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
+    progress: ProgressMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProgressMode {
+    /// Bars on a terminal, else lines
+    Auto,
+    /// Bars that are redrawn
+    Bars,
+    /// A line an event
+    Lines,
+    /// Nothing
+    Quiet,
+}
+
+impl From<ProgressMode> for Mode {
+    fn from(mode: ProgressMode) -> Self {
+        match mode {
+            ProgressMode::Auto => Self::of_stderr(),
+            ProgressMode::Lines => Self::Lines,
+            ProgressMode::Bars => Self::Bars,
+            ProgressMode::Quiet => Self::Quiet,
+        }
+    }
+}
+
+pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
+    let experiment = arguments.experiment.read()?;
+    if let Some((input_shape, classes)) = data::known_ahead(&experiment.data) {
+        experiment.check(&input_shape, count(&classes))?;
+    }
+    let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
+    let program = if workers > 0 { worker_program(arguments)? } else { PathBuf::new() };
+    let listen = listen_address(arguments)?;
+
+    let directory =
+        RunDirectory::lock(&arguments.runs.join(&experiment.settings.study), arguments.overwrite)?;
+    let mut store = directory.store()?;
+    let origin = store.origin()?;
+    if let Some(origin) = &origin {
+        check_same_experiment(&experiment, origin, &directory)?;
+    }
+    let prepared = prepare_data(&experiment, arguments.progress.into())?;
+    experiment.check(&prepared.manifest.input_shape, count(&prepared.manifest.classes))?;
+    let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
+
+    let mut study = Study::new(experiment.settings.clone());
+    study.replay(&store.records()?).map_err(|error| {
+        Failure::unexpected(format!("{}: {error}", directory.path().join("study.db").display()))
+    })?;
+    let plan = ExperimentPlan::new(experiment, &prepared);
+    let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
+
+    if is_finished(&study) {
+        publication.publish(&study)?;
+        eprintln!("the study `{}` is finished: nothing is left to do", study.settings.study);
+        return conclude(&study, plan.space(), &directory);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::unexpected)?;
+    let running =
+        Running { arguments, directory: &directory, prepared: &prepared, program, workers, listen };
+    let ending = runtime.block_on(running.run(study, store, plan, publication.clone()));
+    // Connections that workers of elsewhere still hold must not keep us.
+    runtime.shutdown_background();
+    let ending = ending?;
+    publication.publish(&ending.study)?;
+    match ending.reason {
+        Reason::Over => conclude(&ending.study, publication.space(), &directory),
+        Reason::Interrupted => Err(interrupted(&ending.study, &directory)),
+        Reason::NoWorkers(error) => Err(error.into()),
+    }
+}
+
+fn count(classes: &[String]) -> u32 {
+    u32::try_from(classes.len()).unwrap_or(u32::MAX)
+}
+
+fn worker_program(arguments: &RunArgs) -> Result<PathBuf, Failure> {
+    match &arguments.worker_program {
+        Some(program) if !program.is_file() => {
+            Err(Failure::bad_input(format!("there is no worker program {}", program.display()))
+                .with_hint("--worker-program takes the path of an executable file"))
+        }
+        Some(program) => Ok(program.clone()),
+        None => worker::find_program(),
+    }
+}
+
+fn listen_address(arguments: &RunArgs) -> Result<SocketAddr, Failure> {
+    let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    if !address.ip().is_loopback() {
+        return Err(Failure::bad_input(format!(
+            "--listen {address}: only loopback addresses are built yet, because a coordinator \
+             open to other machines needs TLS and a token"
+        ))
+        .with_hint(format!("--listen 127.0.0.1:{}", address.port())));
+    }
+    Ok(address)
+}
+
+pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepared, Failure> {
+    let bar = PreparationBar::new(mode);
+    let prepared = data::prepare(&experiment.data, &data::cache_dir(), &bar)
+        .map_err(|error| Failure::of_data(error, experiment))?;
+    for skipped in &prepared.manifest.skipped {
+        eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
+    }
+    Ok(prepared)
+}
+
+fn check_same_experiment(
+    experiment: &Experiment,
+    origin: &Origin,
+    directory: &RunDirectory,
+) -> Result<(), Failure> {
+    let differences = experiment.differences(&origin.experiment);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let path = directory.path().to_owned();
+    Err(RunDirectoryError::Different { path, differences }.into())
+}
+
+/// What the run was started with: checked against an earlier run, or written.
+fn settle_origin(
+    experiment: &Experiment,
+    earlier: Option<Origin>,
+    prepared: &Prepared,
+    directory: &RunDirectory,
+    store: &mut Store,
+) -> Result<Origin, Failure> {
+    let dataset = &prepared.manifest.digest;
+    match earlier {
+        Some(origin) if origin.dataset != *dataset => Err(RunDirectoryError::DifferentData {
+            path: directory.path().to_owned(),
+            earlier: origin.dataset,
+            now: dataset.clone(),
+        }
+        .into()),
+        Some(origin) => {
+            directory.write_experiment(&experiment.canonical())?;
+            Ok(origin)
+        }
+        None => {
+            let origin = Origin {
+                experiment: experiment.canonical(),
+                dataset: dataset.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            directory.set_origin(store, &origin)?;
+            Ok(origin)
+        }
+    }
+}
+
+/// Whether taking the study up again would add nothing.
+fn is_finished(study: &Study) -> bool {
+    let all_ended = study.trials.iter().all(Trial::has_ended);
+    match study.ended {
+        Some(Ended::MaxTrials) => {
+            all_ended && study.trials.len() >= study.settings.max_trials as usize
+        }
+        Some(Ended::SpaceExhausted) => all_ended,
+        Some(Ended::ConsecutiveFailures | Ended::Hours) | None => false,
+    }
+}
+
+/// Prints the summary; an error when the study has nothing to show for itself.
+fn conclude(study: &Study, space: &Space, directory: &RunDirectory) -> Result<(), Failure> {
+    let text = summary_text(study, space, directory.path());
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::unexpected)?;
+    let last_error = study.trials.iter().rev().find_map(|trial| trial.error.as_deref());
+    if study.best().is_none() {
+        let error = last_error.unwrap_or("the study ended before its first trial did");
+        return Err(Failure::no_trial_completed(format!("no trial completed: {error}"))
+            .with_hint(format!("see {}", directory.path().join("trials.csv").display())));
+    }
+    if study.ended == Some(Ended::ConsecutiveFailures) {
+        let error = last_error.unwrap_or_default();
+        return Err(Failure::unexpected(format!(
+            "the study ended early, because {} trials failed one after another: {error}",
+            study.consecutive_failures
+        ))
+        .with_hint(
+            "mend the cause and run the same command again; it goes on with the next trial",
+        ));
+    }
+    Ok(())
+}
+
+fn interrupted(study: &Study, directory: &RunDirectory) -> Failure {
+    let completed =
+        study.trials.iter().filter(|trial| trial.state == TrialState::Completed).count();
+    Failure::interrupted(format!(
+        "interrupted after {completed} of {} trials; everything is in {}",
+        study.settings.max_trials,
+        directory.path().display()
+    ))
+    .with_hint("run the same command again to go on where it was")
+}

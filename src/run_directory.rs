@@ -1,0 +1,265 @@
+//! A run directory, `runs/<study>/`: locked by one coordinator at a time, and
+//! made for one experiment on one dataset.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::results::WEIGHTS;
+use crate::store::{Origin, Store, StoreError};
+
+/// Holds the lock; also names the process that has it.
+const LOCK: &str = "lock";
+const DATABASE: &str = "study.db";
+const EXPERIMENT: &str = "experiment.yaml";
+/// Folder of the local workers' output.
+const LOGS: &str = "logs";
+
+/// A run directory in this process's hands.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    /// Held for as long as the directory is.
+    _lock: File,
+}
+
+/// Why a run directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirectoryError {
+    /// Another coordinator has it.
+    #[error("{path} is in use by another sweep{}", owner.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default(), path = path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// Process id of the other one, if it is known.
+        owner: Option<String>,
+    },
+    /// Made by a different experiment.
+    #[error("{path} was made by a different experiment:\n{}", differences.join("\n"), path = path.display())]
+    Different {
+        /// The directory.
+        path: PathBuf,
+        /// What differs, a line each.
+        differences: Vec<String>,
+    },
+    /// Made on different data.
+    #[error("{path} was made on a different dataset: {earlier} then, {now} now", path = path.display())]
+    DifferentData {
+        /// The directory.
+        path: PathBuf,
+        /// Digest of the earlier dataset.
+        earlier: String,
+        /// Digest of the present one.
+        now: String,
+    },
+    /// Not a run directory.
+    #[error("{path} is no run directory: it has no {DATABASE}", path = path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// What it was about.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RunDirectoryError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::InUse { .. } => Some(
+                "wait for it, end it with Ctrl-C, or give this one another `study:` name"
+                    .to_owned(),
+            ),
+            Self::Different { .. } | Self::DifferentData { .. } => Some(
+                "give this one another `study:` name, or `--overwrite` to delete the earlier run"
+                    .to_owned(),
+            ),
+            Self::NotARun { .. } => Some(
+                "name a directory that `sweep FILE` has made, for example `runs/quickstart`"
+                    .to_owned(),
+            ),
+            Self::Io { .. } | Self::Store(_) => None,
+        }
+    }
+}
+
+impl RunDirectory {
+    /// Makes the directory if it is not there, and locks it.
+    ///
+    /// - `overwrite`: deletes what an earlier run left
+    ///
+    /// # Errors
+    ///
+    /// When another coordinator has it, or the system refuses.
+    pub fn lock(path: &Path, overwrite: bool) -> Result<Self, RunDirectoryError> {
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |source| RunDirectoryError::Io { path, source }
+        };
+        fs::create_dir_all(path).map_err(fail(path))?;
+        let lock_path = path.join(LOCK);
+        let mut lock = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&lock_path)
+            .map_err(fail(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                let owner = lock.read_to_string(&mut owner).ok().map(|_| owner.trim().to_owned());
+                let owner = owner.filter(|owner| !owner.is_empty());
+                return Err(RunDirectoryError::InUse { path: path.to_owned(), owner });
+            }
+            Err(TryLockError::Error(source)) => return Err(fail(&lock_path)(source)),
+        }
+        if overwrite {
+            empty(path).map_err(fail(path))?;
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(fail(&lock_path))?;
+        for folder in [WEIGHTS, LOGS] {
+            let folder = path.join(folder);
+            fs::create_dir_all(&folder).map_err(fail(&folder))?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where staged weights are kept.
+    #[must_use]
+    pub fn weights(&self) -> PathBuf {
+        self.path.join(WEIGHTS)
+    }
+
+    /// Where the local workers' output is kept.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.path.join(LOGS)
+    }
+
+    /// Opens the store; makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// The store's refusal.
+    pub fn store(&self) -> Result<Store, RunDirectoryError> {
+        Ok(Store::open(&self.path.join(DATABASE))?)
+    }
+
+    /// Writes what a new run is started with.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the system refuses.
+    pub fn set_origin(&self, store: &mut Store, origin: &Origin) -> Result<(), RunDirectoryError> {
+        self.write_experiment(&origin.experiment)?;
+        Ok(store.set_origin(origin)?)
+    }
+
+    /// Writes `experiment.yaml`: the experiment as it is run now.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn write_experiment(&self, text: &str) -> Result<(), RunDirectoryError> {
+        let path = self.path.join(EXPERIMENT);
+        crate::results::atomic::write_atomically(&path, |file| file.write_all(text.as_bytes()))
+            .map_err(|error| RunDirectoryError::Io { path, source: error.source })
+    }
+}
+
+/// Opens the store of a run for reading, whoever runs it.
+///
+/// # Errors
+///
+/// When there is no run at `path`, or the store refuses.
+pub fn open_to_read(path: &Path) -> Result<Store, RunDirectoryError> {
+    let database = path.join(DATABASE);
+    if !database.is_file() {
+        return Err(RunDirectoryError::NotARun { path: path.to_owned() });
+    }
+    Ok(Store::open_to_read(&database)?)
+}
+
+/// Removes everything but the lock, which is held; refuses a directory that is
+/// no run's.
+fn empty(path: &Path) -> io::Result<()> {
+    let names: Vec<_> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
+    let is_run = names.iter().any(|entry| entry.file_name() == DATABASE);
+    if !is_run && names.iter().any(|entry| entry.file_name() != LOCK) {
+        return Err(io::Error::other("not emptied, because it holds no study.db"));
+    }
+    for entry in names {
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_owner_at_a_time() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("runs/one");
+        let held = RunDirectory::lock(&path, false).expect("locked");
+        let error = RunDirectory::lock(&path, false).expect_err("held");
+        let expected = format!("in use by another sweep (process {})", std::process::id());
+        assert!(error.to_string().ends_with(&expected), "{error}");
+        drop(held);
+        RunDirectory::lock(&path, false).expect("free again");
+    }
+
+    #[test]
+    fn overwriting_deletes_an_earlier_run_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        let held = RunDirectory::lock(&path, false).expect("locked");
+        held.store().expect("a store");
+        drop(held);
+        fs::write(path.join("trials.csv"), "old").expect("written");
+        drop(RunDirectory::lock(&path, true).expect("locked"));
+        assert!(!path.join("trials.csv").exists());
+        assert!(!path.join(DATABASE).exists());
+
+        let other = folder.path().join("precious");
+        fs::create_dir(&other).expect("made");
+        fs::write(other.join("thesis.tex"), "years").expect("written");
+        assert!(RunDirectory::lock(&other, true).is_err());
+        assert!(other.join("thesis.tex").exists());
+    }
+
+    #[test]
+    fn a_folder_without_a_store_is_no_run() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(matches!(open_to_read(folder.path()), Err(RunDirectoryError::NotARun { .. })));
+    }
+}

@@ -1,0 +1,10 @@
+//! Integration tests: the `sweep` command with real worker processes.
+//!
+//! The workers are `sweep-toy-worker`s, which measure at once what depends only
+//! on the network, the training settings and the seed. Tests that train are
+//! `workers/torch/tests/`.
+
+mod commands;
+mod kills;
+mod service;
+mod support;

@@ -1,0 +1,251 @@
+//! The coordinator and worker sessions in one process, over gRPC on loopback.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sweep::coordinator::decide::{Planner, Search};
+use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle, Observer};
+use sweep::coordinator::service::Service;
+use sweep::oracle::RandomSearch;
+use sweep::space::{HyperParameter, HyperParameters, Kind, Numerical, Sampling, Space};
+use sweep::store::Store;
+use sweep::study::{Direction, Objective, Settings, Stamped, Study, TrialState};
+use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::v1::{self, layer};
+use sweep_session::{Backoff, End, ToyTrainer, TrainingThread};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::Code;
+
+const DIGEST: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+
+/// A dense network whose width is searched.
+struct DensePlan {
+    dataset: PathBuf,
+}
+
+impl Planner for DensePlan {
+    fn plan(&self, hyperparameters: &HyperParameters) -> Result<v1::Specification, String> {
+        let units = match hyperparameters.get("units") {
+            Some(sweep::space::Value::Int(units)) => u32::try_from(*units).expect("small"),
+            other => return Err(format!("units: {other:?}")),
+        };
+        let dense = v1::Dense { units, ..Default::default() };
+        let layers =
+            vec![v1::Layer { name: "dense".to_owned(), kind: Some(layer::Kind::Dense(dense)) }];
+        Ok(v1::Specification {
+            model: Some(v1::Model { layers }),
+            training: Some(v1::Training { epochs: 3, batch_size: 1, ..Default::default() }),
+            dataset: Some(v1::Dataset {
+                digest: DIGEST.to_owned(),
+                path: self.dataset.to_string_lossy().into_owned(),
+                input_shape: vec![4],
+                classes: 2,
+            }),
+            objective: Some(v1::Objective {
+                metric: "val_accuracy".to_owned(),
+                direction: v1::Direction::Max.into(),
+            }),
+        })
+    }
+}
+
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn observe(&mut self, _: &Study, _: &[Stamped]) {}
+}
+
+/// A coordinator with its folder.
+struct Site {
+    folder: tempfile::TempDir,
+    dispatcher: Dispatcher,
+    address: std::net::SocketAddr,
+}
+
+fn space() -> Space {
+    let range =
+        Numerical { min: 1, max: 500, step: None, sampling: Sampling::Linear, default: None };
+    let units = HyperParameter { name: "units".to_owned(), kind: Kind::Int(range) };
+    Space { hyperparameters: vec![units] }
+}
+
+fn settings() -> Settings {
+    Settings {
+        study: "service".to_owned(),
+        objective: Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max },
+        max_trials: 12,
+        executions_per_trial: 2,
+        seed: 5,
+        max_retries: 0,
+        max_consecutive_failures: 3,
+        hours: None,
+    }
+}
+
+impl Site {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dataset = folder.path().join("dataset");
+        let weights = folder.path().join("weights");
+        for made in [&dataset, &weights] {
+            std::fs::create_dir(made).expect("made");
+        }
+        std::fs::write(dataset.join("manifest.json"), format!("{{\"digest\": \"{DIGEST}\"}}"))
+            .expect("written");
+        std::fs::write(dataset.join("x.npy"), vec![7; 3 << 20]).expect("written");
+        let store = Store::open(&folder.path().join("study.db")).expect("a store");
+        let clock = Clock::start();
+        // No worker sees this folder: the dataset has to be fetched.
+        let plan = DensePlan { dataset: folder.path().join("elsewhere") };
+        let oracle = Box::new(RandomSearch::new(space()));
+        let mut search =
+            Search::new(Study::new(settings()), oracle, Box::new(plan), 20_000, clock.now());
+        let first = search.start(clock.now(), "test", |_| true);
+        let dispatcher = Dispatcher::start(search, store, Box::new(Unwatched), clock, first);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let handle: Handle = dispatcher.handle.clone();
+        let service =
+            Service { handle, lease_ms: 20_000, weights, dataset: (DIGEST.to_owned(), dataset) };
+        tokio::spawn(
+            tonic::transport::Server::builder()
+                .add_service(service.into_server())
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        Self { folder, dispatcher, address }
+    }
+
+    /// Runs workers until the study is over.
+    async fn work(self, workers: usize) -> (Study, tempfile::TempDir) {
+        let mut sessions = tokio::task::JoinSet::new();
+        for index in 0..workers {
+            sessions.spawn(session(self.address, index, self.folder.path().join("cache")));
+        }
+        while let Some(session) = sessions.join_next().await {
+            assert_eq!(session.expect("no panic"), End::StudyOver);
+        }
+        (self.dispatcher.close().await.expect("the store works"), self.folder)
+    }
+
+    async fn client(&self) -> CoordinatorClient<tonic::transport::Channel> {
+        CoordinatorClient::connect(format!("http://{}", self.address)).await.expect("connected")
+    }
+}
+
+async fn session(address: std::net::SocketAddr, index: usize, cache: PathBuf) -> End {
+    let address: sweep_session::Address = address.to_string().parse().expect("an address");
+    let settings = sweep_session::Settings {
+        name: format!("session-{index}"),
+        cache,
+        give_up_after: Duration::from_secs(30),
+        backoff: Backoff::default(),
+    };
+    let trainer = TrainingThread::start(ToyTrainer::new(Duration::ZERO, None)).expect("a thread");
+    let never = std::future::pending();
+    sweep_session::serve(address.channel(), &settings, &trainer, never).await.expect("served")
+}
+
+/// What has to be the same whoever did the work.
+fn outcome(study: &Study) -> Vec<(String, Option<f64>)> {
+    study
+        .trials
+        .iter()
+        .map(|trial| (serde_json::to_string(&trial.hyperparameters).expect("JSON"), trial.score))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_workers_changes_no_result() {
+    let (alone, _folder) = Site::open().await.work(1).await;
+    assert_eq!(alone.trials.len(), 12);
+    assert!(alone.trials.iter().all(|trial| trial.state == TrialState::Completed));
+    let (together, folder) = Site::open().await.work(5).await;
+    assert_eq!(outcome(&alone), outcome(&together));
+
+    let weights = std::fs::read_dir(folder.path().join("weights")).expect("there").count();
+    assert_eq!(weights, 24, "one file an execution, none half written");
+    let fetched = folder.path().join("cache/datasets").join(DIGEST).join("x.npy");
+    assert_eq!(std::fs::metadata(fetched).expect("fetched").len(), 3 << 20);
+    let stored = Store::open(&folder.path().join("study.db")).expect("the store");
+    let mut again = Study::new(settings());
+    again.replay(&stored.records().expect("records")).expect("they fit");
+    assert_eq!(again.trials, together.trials, "what is in the store is what was decided");
+}
+
+#[tokio::test]
+async fn strangers_are_told_what_is_wrong() {
+    let site = Site::open().await;
+    let mut client = site.client().await;
+    let worker = |version: &str| v1::Worker {
+        version: version.to_owned(),
+        name: "stranger".to_owned(),
+        ..Default::default()
+    };
+
+    let missing = client.acquire(v1::AcquireRequest { worker: None }).await.expect_err("no worker");
+    assert_eq!((missing.code(), missing.message()), (Code::InvalidArgument, "`worker` is missing"));
+    let old = client
+        .acquire(v1::AcquireRequest { worker: Some(worker("0.0.1")) })
+        .await
+        .expect_err("old");
+    assert_eq!(old.code(), Code::FailedPrecondition);
+    assert!(
+        old.message().contains("0.0.1") && old.message().contains(sweep_proto::VERSION),
+        "{old}"
+    );
+    let mut nameless = worker(sweep_proto::VERSION);
+    nameless.name = "x".repeat(1 << 20);
+    let nameless =
+        client.acquire(v1::AcquireRequest { worker: Some(nameless) }).await.expect_err("name");
+    assert_eq!(nameless.code(), Code::InvalidArgument);
+
+    let id = Some(v1::AttemptId { trial: 99, execution: 0, attempt: 1 });
+    let unknown =
+        client.report(v1::ReportRequest { id, measurements: vec![] }).await.expect_err("unknown");
+    assert_eq!(unknown.code(), Code::NotFound);
+    let chunk = v1::WeightsChunk { id, sha256: String::new(), data: vec![1] };
+    let unknown = client.upload_weights(tokio_stream::iter([chunk])).await.expect_err("unknown");
+    assert_eq!(unknown.code(), Code::NotFound);
+    let epoch = v1::Measurement { epoch: 0, metrics: vec![], seconds: 0.0 };
+    let zero = client
+        .report(v1::ReportRequest { id, measurements: vec![epoch] })
+        .await
+        .expect_err("epoch 0");
+    assert_eq!(zero.code(), Code::InvalidArgument);
+    let digest = "../../etc".to_owned();
+    let path = client.fetch_dataset(v1::FetchDatasetRequest { digest }).await.expect_err("a path");
+    assert_eq!(path.code(), Code::NotFound);
+    let study = site.dispatcher.close().await.expect("the store works");
+    assert!(study.trials.is_empty(), "nothing was changed");
+}
+
+#[tokio::test]
+async fn weights_that_do_not_fit_their_digest_are_refused() {
+    let site = Site::open().await;
+    let mut client = site.client().await;
+    let worker = v1::Worker {
+        name: "w".to_owned(),
+        instance: 1,
+        version: sweep_proto::VERSION.to_owned(),
+        device: String::new(),
+    };
+    let answer = client
+        .acquire(v1::AcquireRequest { worker: Some(worker) })
+        .await
+        .expect("leased")
+        .into_inner()
+        .answer;
+    let Some(v1::acquire_response::Answer::Assignment(assignment)) = answer else {
+        panic!("{answer:?}")
+    };
+    let chunk =
+        v1::WeightsChunk { id: assignment.id, sha256: "00".repeat(32), data: vec![1, 2, 3] };
+    let refused =
+        client.upload_weights(tokio_stream::iter([chunk])).await.expect_err("a wrong digest");
+    assert_eq!(refused.code(), Code::DataLoss);
+    let left =
+        std::fs::read_dir(Path::new(site.folder.path()).join("weights")).expect("there").count();
+    assert_eq!(left, 0, "nothing is left of it");
+    site.dispatcher.close().await.expect("the store works");
+}
