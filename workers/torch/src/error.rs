@@ -1,0 +1,141 @@
+//! Why an execution could not be trained, and what kind of failure that is.
+
+use std::path::PathBuf;
+
+use sweep_proto::shape::ShapeError;
+use sweep_proto::v1::FailureKind;
+use sweep_session::Failure;
+use tch::TchError;
+
+/// Why an execution could not be trained.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TrainingError {
+    /// A part of the specification is missing or has no meaning.
+    #[error("the specification's {part} {problem}")]
+    Specification { part: &'static str, problem: &'static str },
+    /// A metric is named that no epoch measures.
+    #[error("the {role} `{metric}` is not measured; measured are {measured}")]
+    Metric { role: &'static str, metric: String, measured: String },
+    /// A layer cannot work on what it gets.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A layer cannot be built.
+    #[error("layer `{layer}`: {source}")]
+    Layer { layer: String, source: LayerError },
+    /// The dataset's files are not what the specification says.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Training has left the range of numbers.
+    #[error("{metric} is {value} at epoch {epoch}")]
+    Diverged { metric: &'static str, value: f64, epoch: u32 },
+    /// libtorch refused an operation.
+    #[error("{}", brief(.0))]
+    Torch(#[from] TchError),
+    /// The weights could not be put into a file.
+    #[error("the weights cannot be written: {0}")]
+    Weights(#[from] safetensors::SafeTensorError),
+}
+
+/// Why a layer cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LayerError {
+    /// An option has a value that this version does not know.
+    #[error("this version of sweep does not know its {0}")]
+    Unknown(&'static str),
+    /// A share of values to drop that is none.
+    #[error("`rate` is {0}, but must be from 0 to 1")]
+    Rate(f64),
+    /// libtorch refused an operation, most likely for want of memory.
+    #[error("{}", brief(.0))]
+    Torch(#[from] TchError),
+}
+
+/// What is wrong with a dataset's folder.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DatasetError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// A file is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Content { path: PathBuf, problem: String },
+    /// libtorch refused an operation, most likely for want of memory.
+    #[error("{}", brief(.0))]
+    Torch(#[from] TchError),
+}
+
+impl TrainingError {
+    /// Whether, and how, it is worth trying again.
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Specification { .. }
+            | Self::Metric { .. }
+            | Self::Shape(_)
+            | Self::Layer { source: LayerError::Unknown(_) | LayerError::Rate(_), .. } => {
+                FailureKind::Infeasible
+            }
+            Self::Diverged { .. } => FailureKind::Diverged,
+            Self::Layer { source: LayerError::Torch(error), .. }
+            | Self::Dataset(DatasetError::Torch(error))
+            | Self::Torch(error) => {
+                if is_out_of_memory(error) {
+                    FailureKind::OutOfMemory
+                } else {
+                    FailureKind::Error
+                }
+            }
+            Self::Dataset(_) | Self::Weights(_) => FailureKind::Error,
+        }
+    }
+}
+
+impl From<TrainingError> for Failure {
+    fn from(error: TrainingError) -> Self {
+        Self { kind: error.kind(), message: error.to_string() }
+    }
+}
+
+/// libtorch's C interface gives errors as text only, so that the text decides.
+fn is_out_of_memory(error: &TchError) -> bool {
+    const SIGNS: [&str; 4] =
+        ["out of memory", "can't allocate memory", "DefaultCPUAllocator", "ALLOC_FAILED"];
+    let text = error.to_string();
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// libtorch's message without the C++ backtrace that follows its first line.
+fn brief(error: &TchError) -> String {
+    let text = match error {
+        TchError::Torch(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_from_other_errors() {
+        let torch = |text: &str| Failure::from(TrainingError::Torch(TchError::Torch(text.into())));
+        for text in [
+            "CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc",
+            "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate \
+             memory: you tried to allocate 4000000000000 bytes.",
+        ] {
+            assert_eq!(torch(text).kind, FailureKind::OutOfMemory, "{text}");
+        }
+        let other = torch("mat1 and mat2 shapes cannot be multiplied\nException raised from x");
+        assert_eq!(other.kind, FailureKind::Error);
+        assert_eq!(other.message, "mat1 and mat2 shapes cannot be multiplied");
+    }
+
+    #[test]
+    fn divergence_names_the_epoch() {
+        let failure =
+            Failure::from(TrainingError::Diverged { metric: "loss", value: f64::NAN, epoch: 3 });
+        assert_eq!(failure.kind, FailureKind::Diverged);
+        assert_eq!(failure.message, "loss is NaN at epoch 3");
+    }
+}

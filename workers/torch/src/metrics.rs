@@ -1,0 +1,296 @@
+//! What an epoch measures, and what is made of it: the best epoch, and whether
+//! to stop early.
+
+use sweep_proto::v1::{Direction, Measurement, Metric as WireMetric};
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::error::TrainingError;
+
+/// What every epoch measures, in the order in which it is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metric {
+    Loss,
+    Accuracy,
+    ValLoss,
+    ValAccuracy,
+}
+
+impl Metric {
+    const ALL: [Self; 4] = [Self::Loss, Self::Accuracy, Self::ValLoss, Self::ValAccuracy];
+
+    /// Keras's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::ValLoss => "val_loss",
+            Self::ValAccuracy => "val_accuracy",
+        }
+    }
+}
+
+/// A metric and where it should go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Goal {
+    pub(crate) metric: Metric,
+    maximize: bool,
+}
+
+impl Goal {
+    /// Reads a metric's name and direction; `role` says whose they are.
+    pub(crate) fn new(
+        role: &'static str,
+        metric: &str,
+        direction: i32,
+    ) -> Result<Self, TrainingError> {
+        let known = Metric::ALL.into_iter().find(|known| known.name() == metric);
+        let metric = known.ok_or_else(|| TrainingError::Metric {
+            role,
+            metric: metric.to_owned(),
+            measured: Metric::ALL.map(Metric::name).join(", "),
+        })?;
+        let maximize = match Direction::try_from(direction) {
+            Ok(Direction::Min) => false,
+            Ok(Direction::Max) => true,
+            Ok(Direction::Unspecified) | Err(_) => {
+                return Err(TrainingError::Specification {
+                    part: role,
+                    problem: "has no direction",
+                });
+            }
+        };
+        Ok(Self { metric, maximize })
+    }
+
+    /// Whether `value` is better than `than` by more than `margin`.
+    fn is_better(self, value: f64, than: f64, margin: f64) -> bool {
+        if self.maximize { value - margin > than } else { value + margin < than }
+    }
+}
+
+/// Sums over the batches of an epoch. They stay on the device until they are
+/// read, once, so that a GPU never waits for the CPU between steps.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    /// Sum of the losses of all examples, f64.
+    loss: Tensor,
+    /// How many examples had their class as the highest output.
+    hits: Tensor,
+    examples: i64,
+}
+
+impl Totals {
+    pub(crate) fn new(device: Device) -> Result<Self, TchError> {
+        Ok(Self {
+            loss: Tensor::f_zeros([0_i64; 0], (Kind::Double, device))?,
+            hits: Tensor::f_zeros([0_i64; 0], (Kind::Int64, device))?,
+            examples: 0,
+        })
+    }
+
+    /// Adds a batch.
+    ///
+    /// - `loss`: the batch's mean
+    /// - `outputs`: `[batch, classes]`
+    /// - `labels`: `[batch]`
+    pub(crate) fn add(
+        &mut self,
+        loss: &Tensor,
+        outputs: &Tensor,
+        labels: &Tensor,
+    ) -> Result<(), TchError> {
+        let batch = labels.size()[0];
+        let sum = loss.f_detach()?.f_to_kind(Kind::Double)?.f_mul_scalar(batch)?;
+        let hits = outputs.f_detach()?.f_argmax(-1, false)?.f_eq_tensor(labels)?;
+        let _ = self.loss.f_add_(&sum)?;
+        let _ = self.hits.f_add_(&hits.f_sum(Kind::Int64)?)?;
+        self.examples += batch;
+        Ok(())
+    }
+
+    /// The mean loss and the share of hits, over all examples.
+    pub(crate) fn read(&self) -> Result<Means, TchError> {
+        let examples = self.examples as f64;
+        let loss = self.loss.f_double_value(&[])? / examples;
+        let accuracy = self.hits.f_int64_value(&[])? as f64 / examples;
+        Ok(Means { loss, accuracy })
+    }
+}
+
+/// Means over a part of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Means {
+    pub(crate) loss: f64,
+    pub(crate) accuracy: f64,
+}
+
+/// What one epoch measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Measured {
+    /// Over the epoch's training steps, each before its update.
+    pub(crate) train: Means,
+    /// After the epoch.
+    pub(crate) validation: Means,
+}
+
+impl Measured {
+    /// The value of one metric.
+    pub(crate) fn get(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Loss => self.train.loss,
+            Metric::Accuracy => self.train.accuracy,
+            Metric::ValLoss => self.validation.loss,
+            Metric::ValAccuracy => self.validation.accuracy,
+        }
+    }
+
+    /// As it goes to the coordinator.
+    pub(crate) fn to_measurement(self, epoch: u32, seconds: f64) -> Measurement {
+        let wire =
+            |metric: Metric| WireMetric { name: metric.name().to_owned(), value: self.get(metric) };
+        Measurement { epoch, metrics: Metric::ALL.map(wire).to_vec(), seconds }
+    }
+
+    /// # Errors
+    ///
+    /// [`TrainingError::Diverged`] if a loss is infinite or not a number.
+    pub(crate) fn check_finite(&self, epoch: u32) -> Result<(), TrainingError> {
+        for metric in [Metric::Loss, Metric::ValLoss] {
+            let value = self.get(metric);
+            if !value.is_finite() {
+                return Err(TrainingError::Diverged { metric: metric.name(), value, epoch });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follows a metric's best value; of equal ones the first.
+#[derive(Debug)]
+pub(crate) struct Best {
+    goal: Goal,
+    value: Option<f64>,
+}
+
+impl Best {
+    pub(crate) fn new(goal: Goal) -> Self {
+        Self { goal, value: None }
+    }
+
+    /// Whether this epoch is the best so far.
+    pub(crate) fn improves(&mut self, measured: &Measured) -> bool {
+        let value = measured.get(self.goal.metric);
+        let better = self.value.is_none_or(|best| self.goal.is_better(value, best, 0.0));
+        if better {
+            self.value = Some(value);
+        }
+        better
+    }
+}
+
+/// Ends training when a metric has not improved for some epochs, as Keras's
+/// callback of that name does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EarlyStopping {
+    goal: Goal,
+    /// Epochs without improvement that end training.
+    patience: u32,
+    /// What counts as an improvement; not negative.
+    min_delta: f64,
+    best: Option<f64>,
+    waited: u32,
+}
+
+impl EarlyStopping {
+    pub(crate) fn new(goal: Goal, patience: u32, min_delta: f64) -> Self {
+        Self { goal, patience, min_delta: min_delta.abs(), best: None, waited: 0 }
+    }
+
+    /// Whether this epoch is to be the last.
+    pub(crate) fn ends(&mut self, measured: &Measured) -> bool {
+        let value = measured.get(self.goal.metric);
+        match self.best {
+            Some(best) if !self.goal.is_better(value, best, self.min_delta) => {
+                self.waited += 1;
+                self.waited >= self.patience
+            }
+            Some(_) | None => {
+                self.best = Some(value);
+                self.waited = 0;
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(val_loss: f64) -> Measured {
+        Measured {
+            train: Means { loss: 1.0, accuracy: 0.5 },
+            validation: Means { loss: val_loss, accuracy: 0.25 },
+        }
+    }
+
+    fn val_loss() -> Goal {
+        Goal::new("objective", "val_loss", Direction::Min.into()).expect("it is measured")
+    }
+
+    #[test]
+    fn reported_in_order() {
+        let measurement = measured(2.0).to_measurement(7, 1.5);
+        let metrics: Vec<_> =
+            measurement.metrics.iter().map(|metric| (metric.name.as_str(), metric.value)).collect();
+        let expected =
+            [("loss", 1.0), ("accuracy", 0.5), ("val_loss", 2.0), ("val_accuracy", 0.25)];
+        assert_eq!(metrics, expected);
+        assert_eq!((measurement.epoch, measurement.seconds), (7, 1.5));
+    }
+
+    #[test]
+    fn an_unknown_objective_names_what_there_is() {
+        let error = Goal::new("objective", "val_f1", Direction::Max.into()).expect_err("unknown");
+        assert_eq!(
+            error.to_string(),
+            "the objective `val_f1` is not measured; measured are loss, accuracy, val_loss, \
+             val_accuracy"
+        );
+        assert!(Goal::new("objective", "loss", 0).is_err());
+    }
+
+    #[test]
+    fn the_first_of_equal_epochs_is_the_best() {
+        let mut best = Best::new(val_loss());
+        let improves = [3.0, 2.0, 2.0, 2.5, 1.0].map(|value| best.improves(&measured(value)));
+        assert_eq!(improves, [true, true, false, false, true]);
+    }
+
+    #[test]
+    fn patience_counts_epochs_without_enough_improvement() {
+        let ends = |patience, min_delta, losses: &[f64]| {
+            let mut stopping = EarlyStopping::new(val_loss(), patience, min_delta);
+            losses.iter().position(|&loss| stopping.ends(&measured(loss)))
+        };
+        assert_eq!(ends(2, 0.0, &[3.0, 3.5, 2.9, 2.9, 3.0, 1.0]), Some(4));
+        assert_eq!(ends(2, 0.5, &[3.0, 2.6, 2.4, 2.0, 2.0, 1.0]), Some(4));
+        assert_eq!(ends(0, 0.0, &[3.0, 2.0, 2.0]), Some(2));
+        assert_eq!(ends(2, 0.0, &[3.0, 2.0, 1.0]), None);
+    }
+
+    #[test]
+    fn totals_weigh_a_short_batch_by_its_size() {
+        let mut totals = Totals::new(Device::Cpu).expect("small");
+        let outputs = Tensor::from_slice(&[0.1_f32, 0.9, 0.8, 0.2, 0.3, 0.7]).view([3, 2]);
+        let labels = Tensor::from_slice(&[1_i64, 1, 1]);
+        let add = |totals: &mut Totals, loss: f32, rows: i64| {
+            let (outputs, labels) = (outputs.narrow(0, 0, rows), labels.narrow(0, 0, rows));
+            totals.add(&Tensor::from(loss), &outputs, &labels).expect("shapes fit");
+        };
+        add(&mut totals, 2.0, 3);
+        add(&mut totals, 6.0, 1);
+        let means = totals.read().expect("small");
+        assert_eq!(means, Means { loss: 3.0, accuracy: 0.75 });
+    }
+}
