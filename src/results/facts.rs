@@ -126,7 +126,10 @@ pub fn best_trials(study: &Study, top: usize) -> Vec<&Trial> {
 pub fn ended_reason(study: &Study, ended: Ended) -> String {
     let settings = &study.settings;
     match ended {
-        Ended::MaxTrials => format!("all {} have ended", counted(settings.max_trials, "trial")),
+        Ended::MaxTrials => match settings.max_trials {
+            1 => "its one trial has ended".to_owned(),
+            many => format!("all {many} trials have ended"),
+        },
         Ended::SpaceExhausted => "every assignment of the search space was tried".to_owned(),
         Ended::ConsecutiveFailures => match settings.max_consecutive_failures {
             1 => "1 trial failed".to_owned(),
