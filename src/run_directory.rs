@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::results::WEIGHTS;
+use crate::results::atomic::write_atomically;
 use crate::store::{Origin, Store, StoreError};
 
 /// Holds the lock; also names the process that has it.
@@ -166,25 +167,17 @@ impl RunDirectory {
         Ok(Store::open(&self.path.join(DATABASE))?)
     }
 
-    /// Writes what a new run is started with.
+    /// Writes what the run is started with, into the store and, as
+    /// `experiment.yaml`, for people.
     ///
     /// # Errors
     ///
     /// When the store or the system refuses.
     pub fn set_origin(&self, store: &mut Store, origin: &Origin) -> Result<(), RunDirectoryError> {
-        self.write_experiment(&origin.experiment)?;
-        Ok(store.set_origin(origin)?)
-    }
-
-    /// Writes `experiment.yaml`: the experiment as it is run now.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses.
-    pub fn write_experiment(&self, text: &str) -> Result<(), RunDirectoryError> {
         let path = self.path.join(EXPERIMENT);
-        crate::results::atomic::write_atomically(&path, |file| file.write_all(text.as_bytes()))
-            .map_err(|error| RunDirectoryError::Io { path, source: error.source })
+        write_atomically(&path, |file| file.write_all(origin.experiment.as_bytes()))
+            .map_err(|error| RunDirectoryError::Io { path, source: error.source })?;
+        Ok(store.set_origin(origin)?)
     }
 }
 

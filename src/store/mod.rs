@@ -56,7 +56,7 @@ pub enum StoreError {
     },
 }
 
-/// What a run was started with; written once.
+/// What a run was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The experiment file as run, overrides included.
@@ -118,15 +118,16 @@ impl Store {
             .map_err(|source| self.sqlite(source))
     }
 
-    /// Writes what the run is started with.
+    /// Writes what the run is started with, instead of what was there: a run may
+    /// be taken up again with more trials.
     ///
     /// # Errors
     ///
-    /// When SQLite refuses, or it was written before.
+    /// When SQLite refuses.
     pub fn set_origin(&mut self, origin: &Origin) -> Result<(), StoreError> {
         self.connection
             .execute(
-                "INSERT INTO origin (id, experiment, dataset, version) VALUES (1, ?1, ?2, ?3)",
+                "INSERT OR REPLACE INTO origin (id, experiment, dataset, version) VALUES (1, ?1, ?2, ?3)",
                 params![origin.experiment, origin.dataset, origin.version],
             )
             .map(|_| ())

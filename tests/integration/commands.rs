@@ -52,6 +52,9 @@ fn more_trials_go_on_where_the_study_ended() {
     workplace.finish();
     let (code, stderr) = outcome(&workplace, &["--set", "search.max_trials=9"]);
     assert_eq!(code, Some(0), "{stderr}");
+    let results = workplace.sweep(&["results", "runs/toy"]).output().expect("sweep starts");
+    let results = String::from_utf8(results.stdout).expect("text");
+    assert!(results.contains("Ended: all 9 trials have ended"), "{results}");
     let uninterrupted = Workplace::new(&EXPERIMENT.replace("max_trials: 8", "max_trials: 9"));
     uninterrupted.finish();
     assert_eq!(workplace.settled("trials.csv"), uninterrupted.settled("trials.csv"));
@@ -101,6 +104,19 @@ fn a_worker_program_that_dies_at_once_ends_the_run() {
     let stderr = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("there is no worker program nowhere/worker"), "{stderr}");
+}
+
+#[test]
+fn a_study_that_nobody_could_work_on_is_refused() {
+    let workplace = Workplace::new(EXPERIMENT);
+    let mut command = workplace.sweep(&["toy.yaml", "--local-workers", "0"]);
+    let output = command.output().expect("sweep starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: --local-workers 0 leaves nobody to train\n\n\
+         hint: let others join with --listen 127.0.0.1:7077\n"
+    );
 }
 
 /// A convolution whose kernel is searched; the input is 8 × 16.

@@ -79,6 +79,10 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         experiment.check(&input_shape, count(&classes))?;
     }
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
+    if workers == 0 && arguments.listen.is_none() {
+        return Err(Failure::bad_input("--local-workers 0 leaves nobody to train")
+            .with_hint("let others join with --listen 127.0.0.1:7077"));
+    }
     let program = if workers > 0 { worker_program(arguments)? } else { PathBuf::new() };
     let listen = listen_address(arguments)?;
 
@@ -174,7 +178,7 @@ fn check_same_experiment(
     Err(RunDirectoryError::Different { path, differences }.into())
 }
 
-/// What the run was started with: checked against an earlier run, or written.
+/// What the run is started with: checked against an earlier start, and written.
 fn settle_origin(
     experiment: &Experiment,
     earlier: Option<Origin>,
@@ -182,28 +186,22 @@ fn settle_origin(
     directory: &RunDirectory,
     store: &mut Store,
 ) -> Result<Origin, Failure> {
-    let dataset = &prepared.manifest.digest;
-    match earlier {
-        Some(origin) if origin.dataset != *dataset => Err(RunDirectoryError::DifferentData {
-            path: directory.path().to_owned(),
-            earlier: origin.dataset,
-            now: dataset.clone(),
+    let dataset = prepared.manifest.digest.clone();
+    let version = match earlier {
+        Some(origin) if origin.dataset != dataset => {
+            return Err(RunDirectoryError::DifferentData {
+                path: directory.path().to_owned(),
+                earlier: origin.dataset,
+                now: dataset,
+            }
+            .into());
         }
-        .into()),
-        Some(origin) => {
-            directory.write_experiment(&experiment.canonical())?;
-            Ok(origin)
-        }
-        None => {
-            let origin = Origin {
-                experiment: experiment.canonical(),
-                dataset: dataset.clone(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            };
-            directory.set_origin(store, &origin)?;
-            Ok(origin)
-        }
-    }
+        Some(origin) => origin.version,
+        None => env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let origin = Origin { experiment: experiment.canonical(), dataset, version };
+    directory.set_origin(store, &origin)?;
+    Ok(origin)
 }
 
 /// Whether taking the study up again would add nothing.
