@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use failure::Failure;
 
-use crate::experiment::{self, Experiment, Overrides, parse_override};
+use crate::experiment::{self, Experiment, Overrides, nearest, parse_override};
 
 /// Distributed hyperparameter search for libtorch networks.
 #[derive(Debug, Parser)]
@@ -78,16 +78,17 @@ impl ExperimentArgs {
 }
 
 /// Makes `sweep FILE ...` of the arguments into `sweep run FILE ...`, unless the
-/// first of them is a command, or a word that is probably meant for one.
+/// first of them is a command, or a word that is much like one.
 #[must_use]
 pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    const FLAGS: [&str; 4] = ["-h", "--help", "-V", "--version"];
+    const NO_FILE: [&str; 5] = ["help", "-h", "--help", "-V", "--version"];
     let Some(first) = arguments.get(1).and_then(|first| first.to_str()) else { return arguments };
-    let is_flag = FLAGS.contains(&first);
-    let is_command = first == "help" || Cli::command().find_subcommand(first).is_some();
-    let is_word = first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let is_file = !is_word || Path::new(first).exists();
-    if !is_flag && !is_command && is_file {
+    let cli = Cli::command();
+    let mut commands = cli.get_subcommands().map(clap::Command::get_name).chain(NO_FILE);
+    let is_meant = commands.any(|known| known == first)
+        || (!Path::new(first).exists()
+            && nearest(first, cli.get_subcommands().map(clap::Command::get_name)).is_some());
+    if !is_meant {
         arguments.insert(1, "run".into());
     }
     arguments
@@ -140,6 +141,7 @@ mod tests {
             with(&["sweep", "--overwrite", "a.yaml"]),
             ["sweep", "run", "--overwrite", "a.yaml"]
         );
+        assert_eq!(with(&["sweep", "quickstart"]), ["sweep", "run", "quickstart"]);
         for unchanged in [
             &["sweep"][..],
             &["sweep", "check", "a.yaml"],

@@ -165,7 +165,9 @@ fn read_bytes(file: &Path) -> Result<Vec<u8>, Fault> {
             let fault = fault("there is no such file");
             match neighbour(file) {
                 Some(near) => fault.hint(format!("did you mean `{}`?", near.display())),
-                None => fault,
+                None => {
+                    fault.hint("name an experiment file, for example experiments/quickstart.yaml")
+                }
             }
         }
         _ => fault(&format!("it cannot be read: {error}")),

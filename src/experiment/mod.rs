@@ -35,6 +35,7 @@ use sweep_proto::shape::{self, ShapeError};
 use sweep_proto::v1;
 
 pub use error::{ExperimentError, Place, SpecifyError, Warning};
+pub(crate) use names::nearest;
 pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
 use crate::data::DataSettings;

@@ -13,7 +13,7 @@ const SLIP: f64 = 0.6;
 const LISTED: usize = 24;
 
 /// The known name that is most like `name`, if it is like it at all.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
         .into_iter()

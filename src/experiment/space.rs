@@ -239,7 +239,9 @@ fn inside<T: std::fmt::Display>(
     if right {
         return Ok(());
     }
-    Err(node.fault(format!("the default {default} is outside [{min}, {max}]")))
+    Err(node
+        .fault(format!("the default {default} is outside [{min}, {max}]"))
+        .hint("move the default, or widen the range"))
 }
 
 fn choice(fields: &Fields<'_>, list: &Node<'_>) -> Result<Kind, Fault> {
@@ -272,7 +274,9 @@ fn choice(fields: &Fields<'_>, list: &Node<'_>) -> Result<Kind, Fault> {
         values.push(value);
     }
     if values.is_empty() {
-        return Err(list.fault("a choice needs at least one value"));
+        return Err(list
+            .fault("a choice needs at least one value")
+            .hint("list its values, for example `{choice: [relu, tanh]}`"));
     }
     let default = match fields.optional("default") {
         None => None,

@@ -450,7 +450,7 @@ fn set_replaces_adds_and_is_named_in_errors() {
             "space.units.default",
             "500",
             "--set space.units.default: the default 500 is outside [16, 128]",
-            "",
+            "move the default, or widen the range",
         ),
         (
             "train.optimizer.adam.learning_rate",
