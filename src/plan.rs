@@ -7,8 +7,9 @@ use sweep_proto::v1;
 use crate::coordinator::Planner;
 use crate::data::Prepared;
 use crate::experiment::Experiment;
+use crate::oracle::Setup;
 use crate::space::{HyperParameters, Space};
-use crate::study::{Direction, Objective};
+use crate::study::{Direction, Objective, Stage};
 
 /// An experiment on a prepared dataset.
 #[derive(Debug, Clone)]
@@ -40,6 +41,12 @@ impl ExperimentPlan {
         &self.experiment.space
     }
 
+    /// How it is searched.
+    #[must_use]
+    pub fn search(&self) -> &Setup {
+        &self.experiment.search
+    }
+
     /// The study's seed.
     #[must_use]
     pub fn seed(&self) -> u64 {
@@ -64,11 +71,18 @@ impl ExperimentPlan {
 }
 
 impl Planner for ExperimentPlan {
-    fn plan(&self, hyperparameters: &HyperParameters) -> Result<v1::Specification, String> {
-        let (model, training) = self
+    fn plan(
+        &self,
+        hyperparameters: &HyperParameters,
+        stage: Option<&Stage>,
+    ) -> Result<v1::Specification, String> {
+        let (model, mut training) = self
             .experiment
             .specify(hyperparameters, &self.dataset.input_shape, self.dataset.classes)
             .map_err(|error| error.to_string())?;
+        if let Some(stage) = stage {
+            training.epochs = stage.epochs;
+        }
         Ok(v1::Specification {
             model: Some(model),
             training: Some(training),

@@ -10,7 +10,7 @@ use sweep_proto::shape::{self, LayerSummary};
 use super::{ExperimentArgs, Failure};
 use crate::data;
 use crate::experiment::Experiment;
-use crate::oracle::{Oracle as _, RandomSearch, Suggestion};
+use crate::oracle::{Proposal, Suggestion};
 use crate::results::search_space_summary;
 use crate::space::HyperParameters;
 use crate::study::{Record, Stamped, Study, TrialId};
@@ -63,14 +63,14 @@ pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
 
 /// The first `count` proposals, fewer if the space is smaller.
 fn propose(experiment: &Experiment, count: u32) -> (Study, Vec<(TrialId, HyperParameters)>) {
-    let oracle = RandomSearch::new(experiment.space.clone());
+    let oracle = experiment.search.oracle(&experiment.space);
+    let count = oracle.foreseeable().map_or(count, |foreseeable| foreseeable.min(count));
     let mut study = Study::new(experiment.settings.clone());
     for number in 0..count {
-        let Suggestion::Assignment { hyperparameters, seed_state } = oracle.suggest(&study) else {
-            break;
-        };
+        let Suggestion::Trial(proposal) = oracle.suggest(&study) else { break };
+        let Proposal { hyperparameters, seed_state, name, stage } = proposal;
         let trial = TrialId(number);
-        let record = Record::TrialCreated { trial, hyperparameters, seed_state };
+        let record = Record::TrialCreated { trial, hyperparameters, seed_state, name, stage };
         study.apply(&Stamped { at_ms: 0, record }).expect("trials are numbered in order");
     }
     let proposals =

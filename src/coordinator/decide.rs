@@ -10,10 +10,11 @@ use std::collections::VecDeque;
 use sweep_proto::v1::Specification;
 
 use super::leases::{Leases, Worker};
-use crate::oracle::{Oracle, Suggestion};
+use crate::oracle::{Oracle, Proposal, Stopping, Suggestion};
 use crate::space::HyperParameters;
 use crate::study::{
-    AttemptId, Ended, Measurement, Outcome, Record, Stamped, Study, TrialId, TrialState,
+    AttemptId, Ended, Measurement, Outcome, Record, Stage, Stamped, Study, Trial, TrialId,
+    TrialState,
 };
 
 /// An execution whose workers were lost so often is not leased again: it
@@ -126,10 +127,16 @@ pub struct Decision {
 pub trait Planner: Send {
     /// Concrete layers and numbers for an assignment.
     ///
+    /// - `stage`: decides the number of epochs, if there is one
+    ///
     /// # Errors
     ///
     /// Why no such network can exist, with the layer.
-    fn plan(&self, hyperparameters: &HyperParameters) -> Result<Specification, String>;
+    fn plan(
+        &self,
+        hyperparameters: &HyperParameters,
+        stage: Option<&Stage>,
+    ) -> Result<Specification, String>;
 }
 
 /// A search under way.
@@ -138,6 +145,7 @@ pub struct Search {
     study: Study,
     leases: Leases,
     oracle: Box<dyn Oracle>,
+    stopping: Option<Box<dyn Stopping>>,
     planner: Box<dyn Planner>,
     /// Length of a lease.
     lease_ms: u64,
@@ -163,6 +171,7 @@ impl Search {
     pub fn new(
         study: Study,
         oracle: Box<dyn Oracle>,
+        stopping: Option<Box<dyn Stopping>>,
         planner: Box<dyn Planner>,
         lease_ms: u64,
         now: Now,
@@ -174,6 +183,7 @@ impl Search {
             study,
             leases,
             oracle,
+            stopping,
             planner,
             lease_ms,
             parked: VecDeque::new(),
@@ -230,7 +240,8 @@ impl Search {
             assert!(!self.study.trials[id.trial.0 as usize].has_ended());
         }
         for trial in &self.study.trials {
-            assert_eq!(trial.score.is_some(), trial.state == TrialState::Completed);
+            let is_scored = matches!(trial.state, TrialState::Completed | TrialState::Stopped);
+            assert_eq!(trial.score.is_some(), is_scored);
             for execution in &trial.executions {
                 let finished = execution
                     .attempts
@@ -265,16 +276,42 @@ impl Step<'_> {
     }
 
     fn on_report(&mut self, reply_to: ReplyTo, id: AttemptId, measurements: Vec<Measurement>) {
-        let reply = self.hear_of(id, None);
-        if reply == Reply::Continue {
-            for measurement in measurements {
-                let attempt = self.search.study.attempt(id).expect("just heard of");
-                if measurement.epoch > attempt.epochs() {
-                    self.record(Record::Measured { id, measurement });
+        let mut reply = self.hear_of(id, None);
+        for measurement in measurements {
+            if reply != Reply::Continue {
+                break;
+            }
+            let attempt = self.search.study.attempt(id).expect("just heard of");
+            if measurement.epoch > attempt.epochs() {
+                self.record(Record::Measured { id, measurement });
+                if self.is_not_worth_it(id) {
+                    self.stop_trial(id);
+                    reply = Reply::Stop;
                 }
             }
         }
         self.reply(reply_to, reply);
+    }
+
+    /// Whether the stopping rule, if there is one, ends the attempt's trial.
+    fn is_not_worth_it(&self, id: AttemptId) -> bool {
+        let search = &self.search;
+        search.stopping.as_ref().is_some_and(|stopping| stopping.judge(&search.study, id))
+    }
+
+    /// Ends a trial early, with the score that it has reached.
+    fn stop_trial(&mut self, id: AttemptId) {
+        self.search.leases.end(id);
+        self.record(Record::AttemptEnded { id, outcome: Outcome::Stopped });
+        let study = &self.search.study;
+        let score = study.trials[id.trial.0 as usize].score_so_far(&study.settings.objective);
+        match score {
+            Some(_) => self.end_trial(id.trial, TrialState::Stopped, score, None),
+            None => {
+                let error = Some("stopped early without a number to its name".to_owned());
+                self.end_trial(id.trial, TrialState::Failed, None, error);
+            }
+        }
     }
 
     fn on_complete(&mut self, reply_to: ReplyTo, id: AttemptId, outcome: Outcome) {
@@ -362,17 +399,19 @@ impl Step<'_> {
         {
             return None;
         }
-        let (hyperparameters, seed_state) = match self.search.oracle.suggest(study) {
-            Suggestion::Assignment { hyperparameters, seed_state } => (hyperparameters, seed_state),
-            Suggestion::Exhausted => {
+        let proposal = match self.search.oracle.suggest(study) {
+            Suggestion::Trial(proposal) => proposal,
+            Suggestion::Wait if !study.trials.iter().all(Trial::has_ended) => return None,
+            Suggestion::Wait | Suggestion::Exhausted => {
                 self.search.exhausted = true;
                 self.end_study_if_over();
                 return None;
             }
         };
         let trial = TrialId(u32::try_from(study.trials.len()).expect("max_trials is a u32"));
-        let plan = self.search.planner.plan(&hyperparameters);
-        self.record(Record::TrialCreated { trial, hyperparameters, seed_state });
+        let Proposal { hyperparameters, seed_state, name, stage } = proposal;
+        let plan = self.search.planner.plan(&hyperparameters, stage.as_ref());
+        self.record(Record::TrialCreated { trial, hyperparameters, seed_state, name, stage });
         match plan {
             Ok(_) => {
                 for execution in 0..self.search.study.settings.executions_per_trial {
@@ -399,7 +438,7 @@ impl Step<'_> {
         let trial = &search.study.trials[id.trial.0 as usize];
         let specification = search
             .planner
-            .plan(&trial.hyperparameters)
+            .plan(&trial.hyperparameters, trial.stage.as_ref())
             .expect("the same assignment was planned when the trial was created");
         let seed = execution_seed(search.study.settings.seed, id.trial, id.execution);
         let specification = Box::new(specification);
@@ -478,7 +517,8 @@ impl Step<'_> {
         self.record(Record::AttemptEnded { id, outcome: outcome.clone() });
         let trial = id.trial;
         match outcome {
-            Outcome::Superseded => {}
+            // `stop_trial` ends the trial itself.
+            Outcome::Superseded | Outcome::Stopped => {}
             Outcome::Finished => {
                 self.search.leases.withdraw(trial, id.execution);
                 self.supersede(self.search.leases.of_execution(trial, id.execution));
@@ -547,18 +587,10 @@ impl Step<'_> {
     /// executions of the best epoch by the objective.
     fn score_if_complete(&mut self, trial: TrialId) {
         let study = &self.search.study;
-        let executions = &study.trials[trial.0 as usize].executions;
-        let bests: Option<Vec<f64>> = executions
-            .iter()
-            .map(|execution| {
-                execution.finished_by?;
-                let (_, best) = execution.current()?.best(&study.settings.objective)?;
-                Some(best)
-            })
-            .collect();
-        if let Some(bests) = bests {
-            let score = bests.iter().sum::<f64>() / bests.len() as f64;
-            self.end_trial(trial, TrialState::Completed, Some(score), None);
+        let known = &study.trials[trial.0 as usize];
+        if known.executions.iter().all(|execution| execution.finished_by.is_some()) {
+            let score = known.score_so_far(&study.settings.objective);
+            self.end_trial(trial, TrialState::Completed, score, None);
         }
     }
 
@@ -580,7 +612,7 @@ impl Step<'_> {
     fn end_study_if_over(&mut self) {
         let study = &self.search.study;
         let settings = &study.settings;
-        let all_ended = || study.trials.iter().all(crate::study::Trial::has_ended);
+        let all_ended = || study.trials.iter().all(Trial::has_ended);
         let limit = settings.max_consecutive_failures;
         if study.ended.is_some() {
             return;

@@ -39,7 +39,9 @@ pub(super) fn check(
     }
     let searched = searched(experiment);
     let networks = searched.iter().try_fold(1_u64, |product, searched| {
-        product.checked_mul(searched.kind.count()?).filter(|&product| product <= ALL)
+        product
+            .checked_mul(searched.kind.count(experiment.space.rules)?)
+            .filter(|&product| product <= ALL)
     });
     match networks {
         Some(networks) => trial.all(&defaults, &searched, networks)?,
@@ -97,8 +99,11 @@ impl Trials<'_> {
             let mut digits = number;
             let mut assignment = defaults.clone();
             for hyperparameter in searched {
-                let base = hyperparameter.kind.count().unwrap_or(1);
-                assignment.set(&hyperparameter.name, hyperparameter.kind.nth(digits % base));
+                let base = hyperparameter.kind.count(self.experiment.space.rules).unwrap_or(1);
+                assignment.set(
+                    &hyperparameter.name,
+                    hyperparameter.kind.nth(self.experiment.space.rules, digits % base),
+                );
                 digits /= base;
             }
             self.attempt(&assignment)?;
@@ -117,7 +122,8 @@ impl Trials<'_> {
         while let (false, Some(_)) = (self.works, left.next()) {
             let mut assignment = defaults.clone();
             for hyperparameter in searched {
-                let value = hyperparameter.kind.value_at(random.random());
+                let value =
+                    hyperparameter.kind.value_at(self.experiment.space.rules, random.random());
                 assignment.set(&hyperparameter.name, value);
             }
             self.attempt(&assignment)?;

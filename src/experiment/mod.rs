@@ -39,6 +39,7 @@ pub(crate) use names::nearest;
 pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
 use crate::data::DataSettings;
+use crate::oracle::Setup;
 use crate::space::{HyperParameters, Space};
 use crate::study::Settings;
 use document::Document;
@@ -56,6 +57,8 @@ pub struct Experiment {
     pub settings: Settings,
     /// What is searched, in sampling order.
     pub space: Space,
+    /// How it is searched.
+    pub search: Setup,
     /// The `data:` section.
     pub data: DataSettings,
     /// What is probably a mistake.
@@ -92,7 +95,7 @@ impl Experiment {
             document.set(path, value)?;
         }
         search::check_sections(&document).map_err(|fault| document.error(fault))?;
-        let settings = search::read(&document).map_err(|fault| document.error(fault))?;
+        let (settings, search) = search::read(&document).map_err(|fault| document.error(fault))?;
         let mut space = read_space(&document).map_err(|fault| document.error(fault))?;
         for (name, text) in &overrides.fix {
             let value = space::fix(&mut space, name, text)
@@ -103,6 +106,7 @@ impl Experiment {
         let mut experiment = Self {
             settings,
             space,
+            search,
             data,
             warnings: Vec::new(),
             document,

@@ -2,9 +2,10 @@
 
 use super::document::Document;
 use super::error::Fault;
-use super::names::{MAX_NAME_BYTES, instead_of, is_identifier, nearest};
-use super::node::{Node, Scope, missing, shorten};
+use super::names::{MAX_NAME_BYTES, alternatives, instead_of, is_identifier, nearest};
+use super::node::{Fields, Node, Scope, missing, shorten};
 use super::path::Segment;
+use crate::oracle::{Algorithm, Knob, Knobs, Range, Setup, StoppingRule};
 use crate::study::{Direction, Objective, Settings};
 
 /// The metrics that `sweep-worker` reports for every epoch.
@@ -18,11 +19,11 @@ const MAX_HOURS: f64 = 366.0 * 24.0;
 /// Up to here every table and notebook reads a seed exactly.
 pub(super) const MAX_SEED: u64 = 1 << 53;
 
-const ALGORITHMS_LATER: [&str; 7] =
-    ["grid", "list", "hyperband", "tpe", "bayesian", "asha", "successive_halving"];
+const ALGORITHMS_LATER: [&str; 5] = ["grid", "list", "hyperband", "tpe", "bayesian"];
+const STOPPING_LATER: [&str; 2] = ["asha", "median"];
 
 /// Reads the four sections.
-pub(super) fn read(document: &Document) -> Result<Settings, Fault> {
+pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
     let scope = Scope::Literal("`$name` may stand only in `train` and `model`");
     let root = document.root(scope);
     let study = match document.section("study", scope) {
@@ -48,11 +49,11 @@ pub(super) fn read(document: &Document) -> Result<Settings, Fault> {
         max_consecutive_failures: 3,
         hours: None,
     };
-    read_search(&search, &mut settings)?;
+    let setup = read_search(&search, &mut settings)?;
     if let Some(limits) = document.section("limits", scope) {
         read_limits(&limits, &mut settings)?;
     }
-    Ok(settings)
+    Ok((settings, setup))
 }
 
 fn study(node: &Node<'_>) -> Result<String, Fault> {
@@ -137,13 +138,23 @@ pub(super) fn unclear(node: &Node<'_>, metric: &str, key: &str) -> Fault {
     }
 }
 
-fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
-    let keys = ["algorithm", "max_trials", "executions_per_trial", "seed"];
+fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<Setup, Fault> {
+    const KEYS: [&str; 5] = ["algorithm", "max_trials", "executions_per_trial", "seed", "stopping"];
+    let mut setup = Setup::random();
+    if let Some(word) = node.value().get("algorithm") {
+        let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
+        let node = node.child("algorithm", word);
+        setup.algorithm = node.word("algorithm", &algorithms, &ALGORITHMS_LATER)?;
+    }
+    let knobs = setup.algorithm.knobs();
+    let keys: Vec<&str> = KEYS.into_iter().chain(knobs.iter().map(|knob| knob.name)).collect();
     let fields = node.fields("`search`", &keys, &["first", "trials"])?;
-    if let Some(node) = fields.optional("algorithm") {
-        node.word("algorithm", &[("random", ())], &ALGORITHMS_LATER)?;
-    } else {
+    if fields.optional("algorithm").is_none() {
         return Err(fields.missing("algorithm").hint("write `algorithm: random`"));
+    }
+    setup.knobs = read_knobs(&fields, knobs)?;
+    if let Some(node) = fields.optional("stopping") {
+        setup.stopping = Some(stopping(&node)?);
     }
     let node = fields.optional("max_trials");
     let node = node.ok_or_else(|| fields.missing("max_trials").hint("write `max_trials: 20`"))?;
@@ -154,7 +165,56 @@ fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
     if let Some(node) = fields.optional("seed") {
         settings.seed = node.whole(0..=MAX_SEED)?;
     }
-    Ok(())
+    Ok(setup)
+}
+
+/// Options of an algorithm or a stopping rule.
+fn read_knobs(fields: &Fields<'_>, declared: &[Knob]) -> Result<Knobs, Fault> {
+    let mut knobs = Knobs::defaults(declared);
+    for knob in declared {
+        let Some(node) = fields.optional(knob.name) else { continue };
+        let value = match &knob.range {
+            Range::Whole(range) => f64::from(node.whole_u32(range.clone())?),
+            Range::Real(range) => {
+                let expected = format!("a number from {} to {}", range.start(), range.end());
+                node.real(&expected, |number| range.contains(&number))?
+            }
+            Range::Word(words) => {
+                let words: Vec<(&str, usize)> =
+                    words.iter().enumerate().map(|(index, word)| (*word, index)).collect();
+                node.word(knob.name, &words, &[])? as f64
+            }
+        };
+        knobs.set(knob.name, value);
+    }
+    Ok(knobs)
+}
+
+/// `asha`, or `asha: {...}` with its options.
+fn stopping(node: &Node<'_>) -> Result<(StoppingRule, Knobs), Fault> {
+    let rules = StoppingRule::ALL.map(|rule| (rule.name(), rule));
+    let serde_yaml::Value::Mapping(_) = node.value() else {
+        let rule = node.word("stopping rule", &rules, &STOPPING_LATER)?;
+        return Ok((rule, Knobs::defaults(rule.knobs())));
+    };
+    let names = rules.map(|(name, _)| name);
+    let fields = node.fields("`stopping`", &names, &STOPPING_LATER)?;
+    let given: Vec<StoppingRule> = StoppingRule::ALL
+        .into_iter()
+        .filter(|rule| fields.optional(rule.name()).is_some())
+        .collect();
+    let [rule] = *given.as_slice() else {
+        return Err(node
+            .fault("expected one stopping rule")
+            .hint(format!("write {}", alternatives(&names))));
+    };
+    let node = fields.required(rule.name())?;
+    if node.value().is_null() {
+        return Ok((rule, Knobs::defaults(rule.knobs())));
+    }
+    let keys: Vec<&str> = rule.knobs().iter().map(|knob| knob.name).collect();
+    let fields = node.fields(&format!("`{}`", rule.name()), &keys, &[])?;
+    Ok((rule, read_knobs(&fields, rule.knobs())?))
 }
 
 fn read_limits(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {

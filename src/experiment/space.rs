@@ -7,7 +7,7 @@ use super::error::Fault;
 use super::names::{MAX_NAME_BYTES, instead_of, is_identifier};
 use super::node::{Fields, Node, shorten};
 use super::values::{can_be, text_of_range};
-use crate::space::{HyperParameter, Kind, Numerical, Sampling, Space, Value};
+use crate::space::{HyperParameter, Kind, Numerical, Rules, Sampling, Space, Value};
 
 /// Most hyperparameters of a space, and most values of a choice.
 const MAX_ENTRIES: usize = 10_000;
@@ -38,10 +38,10 @@ pub(super) fn read(node: &Node<'_>) -> Result<Space, Fault> {
                      {MAX_NAME_BYTES}"
                 )));
             }
-            Ok(HyperParameter { name: name.to_owned(), kind: kind(&node)? })
+            Ok(HyperParameter { name: name.to_owned(), kind: kind(&node)?, when: Vec::new() })
         })
         .collect::<Result<_, Fault>>()?;
-    Ok(Space { hyperparameters })
+    Ok(Space { hyperparameters, rules: Rules::default() })
 }
 
 /// Takes a hyperparameter out of the search.

@@ -63,7 +63,7 @@ fn walk(
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(_) => {
             if let Some(name) = reference(value) {
-                if !is_identifier(name) || space.get(name).is_none() {
+                if !is_identifier(name) || space.named(name).next().is_none() {
                     return Err(unknown(value, path, name, space));
                 }
                 names.push(name.to_owned());

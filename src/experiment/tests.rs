@@ -412,7 +412,7 @@ fn set_replaces_adds_and_is_named_in_errors() {
     assert_eq!(experiment.settings.seed, 7);
     let experiment = parse(FILE, &set("space.units", "{fixed: 32}")).expect("a good override");
     assert_eq!(
-        experiment.space.get("units").map(|units| units.kind.default()),
+        experiment.space.named("units").next().map(|units| units.kind.default()),
         Some(Value::Int(32))
     );
     let experiment = parse(FILE, &set("model[0].conv2d.kernel", "[2, 3]")).expect("good");
@@ -496,7 +496,7 @@ fn set_replaces_adds_and_is_named_in_errors() {
 #[test]
 fn fix_takes_a_hyperparameter_out_of_the_search() {
     let experiment = parse(FILE, &fix("act", "elu")).expect("a good override");
-    let act = experiment.space.get("act").expect("it stays in the space");
+    let act = experiment.space.named("act").next().expect("it stays in the space");
     assert_eq!(act.kind, Kind::Fixed(Value::Text("elu".to_owned())));
     assert!(experiment.canonical().contains("act:\n    fixed: elu"), "{}", experiment.canonical());
     for (name, value, message, hint) in [

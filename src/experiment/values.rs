@@ -3,7 +3,7 @@
 //! How values are drawn in a search is the business of [`crate::space`].
 
 use super::names::alternatives;
-use crate::space::{Kind, Sampling, Value};
+use crate::space::{Kind, Rules, Sampling, Value};
 
 /// Values at the edges of what `kind` can be; all of them for a choice.
 pub(super) fn extremes(kind: &Kind) -> Vec<Value> {
@@ -56,17 +56,17 @@ pub(super) fn can_be(kind: &Kind, text: &str) -> Option<Value> {
 
 /// The value of a stepped range that `value` is, up to rounding.
 fn proposable(kind: &Kind, value: &Value) -> Option<Value> {
-    let probability = kind.probability_of(value)?;
+    let probability = kind.probability_of(Rules::Mended, value)?;
     // Floor division may put a float one step too low.
-    let width = kind.count().map_or(0.0, |count| 1.0 / count as f64);
-    [probability, probability + width].into_iter().map(|at| kind.value_at(at)).find(|near| {
-        match (near, value) {
+    let width = kind.count(Rules::Mended).map_or(0.0, |count| 1.0 / count as f64);
+    [probability, probability + width].into_iter().map(|at| kind.value_at(Rules::Mended, at)).find(
+        |near| match (near, value) {
             (Value::Float(near), Value::Float(value)) => {
                 (near - value).abs() <= 1e-9 * near.abs().max(value.abs())
             }
             (near, value) => near == value,
-        }
-    })
+        },
+    )
 }
 
 /// What `kind` can be, for people.

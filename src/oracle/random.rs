@@ -1,45 +1,63 @@
 //! Random search: independent draws, none proposed twice.
 
-use super::{Oracle, Suggestion};
-use crate::space::Space;
+use super::{Oracle, Proposal, Suggestion};
+use crate::space::{Rules, Space};
 use crate::study::Study;
 
-/// A space is taken for exhausted after so many draws in a row that were
-/// proposed before; a finite space ends exactly, by its size, long before.
-const MAX_COLLISIONS: u32 = 100_000;
-
-/// Keras Tuner's `RandomSearch`: the same seed gives the same proposals as
-/// version 1.4.8. Unlike there, a finite space is exhausted exactly, not after
-/// 21 collisions.
+/// Keras Tuner's `RandomSearch`: by the [`Rules`] of a version, the same seed
+/// gives the same proposals as that version.
 #[derive(Debug, Clone)]
 pub struct RandomSearch {
-    space: Space,
-    size: Option<u64>,
+    draws: Draws,
 }
 
 impl RandomSearch {
     /// Searches `space`.
     #[must_use]
     pub fn new(space: Space) -> Self {
-        let size = space.size();
-        Self { space, size }
+        Self { draws: Draws::new(space) }
     }
 }
 
 impl Oracle for RandomSearch {
     fn suggest(&self, study: &Study) -> Suggestion {
+        self.draws.next(study).map_or(Suggestion::Exhausted, Suggestion::Trial)
+    }
+}
+
+/// Draws that were not proposed before, for all oracles that need some.
+#[derive(Debug, Clone)]
+pub(super) struct Draws {
+    space: Space,
+    size: Option<u64>,
+    max_collisions: u32,
+}
+
+impl Draws {
+    pub(super) fn new(space: Space) -> Self {
+        let (size, max_collisions) = match space.rules {
+            // Ends exactly, by its size; the limit is for spaces too large to count.
+            Rules::Mended => (space.size(), 100_000),
+            Rules::KerasTuner14 => (None, 20),
+            Rules::KerasTuner10 => (None, 5),
+        };
+        Self { space, size, max_collisions }
+    }
+
+    /// The next one; `None` when the space is taken for exhausted.
+    pub(super) fn next(&self, study: &Study) -> Option<Proposal> {
         if self.size.is_some_and(|size| study.proposed.len() as u64 >= size) {
-            return Suggestion::Exhausted;
+            return None;
         }
         let mut seed_state = study.seed_state;
-        for _ in 0..MAX_COLLISIONS {
+        for _ in 0..=self.max_collisions {
             let (hyperparameters, next) = self.space.draw(seed_state);
             seed_state = next;
             if !study.proposed.contains(&hyperparameters.digest()) {
-                return Suggestion::Assignment { hyperparameters, seed_state };
+                return Some(Proposal { hyperparameters, seed_state, ..Proposal::default() });
             }
         }
-        Suggestion::Exhausted
+        None
     }
 }
 
@@ -50,59 +68,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::space::{HyperParameter, Kind, Value};
-    use crate::study::{Direction, Objective, Record, Settings, Stamped, TrialId};
-
-    fn study(seed: u64) -> Study {
-        Study::new(Settings {
-            study: "test".to_owned(),
-            objective: Objective { metric: "loss".to_owned(), direction: Direction::Min },
-            max_trials: 1000,
-            executions_per_trial: 1,
-            seed,
-            max_retries: 0,
-            max_consecutive_failures: 0,
-            hours: None,
-        })
-    }
+    use crate::oracle::testing::{propose, space, study};
+    use crate::space::{Kind, Value};
 
     fn choices(sizes: &[usize]) -> Space {
-        let hyperparameters = sizes.iter().enumerate().map(|(index, size)| {
+        const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+        space(sizes.iter().enumerate().map(|(index, size)| {
             let values = (0..*size as i64).map(Value::Int).collect();
-            HyperParameter {
-                name: format!("h{index}"),
-                kind: Kind::Choice { values, default: None },
-            }
-        });
-        Space { hyperparameters: hyperparameters.collect() }
+            (NAMES[index], Kind::Choice { values, default: None })
+        }))
     }
 
-    /// Takes the next proposal into the study; `None` when there is none.
-    fn propose(oracle: &RandomSearch, study: &mut Study) -> Option<TrialId> {
-        let Suggestion::Assignment { hyperparameters, seed_state } = oracle.suggest(study) else {
-            return None;
-        };
-        let trial = TrialId(study.trials.len() as u32);
-        let record = Record::TrialCreated { trial, hyperparameters, seed_state };
-        study.apply(&Stamped { at_ms: 0, record }).expect("trials are numbered in order");
-        Some(trial)
+    fn xyz(rules: Rules) -> Space {
+        let values = ["x", "y", "z"].map(|name| Value::Text(name.to_owned())).to_vec();
+        Space { rules, ..space([("c", Kind::Choice { values, default: None })]) }
     }
 
     #[test]
     fn collisions_are_drawn_again_as_keras_tuner_does() {
         let golden = crate::space::sampling::tests::golden();
         let golden = golden["random_exhaustion_seed1_choice_xyz"].as_array().expect("a list");
-        let values = ["x", "y", "z"].map(|name| Value::Text(name.to_owned())).to_vec();
-        let kind = Kind::Choice { values, default: None };
-        let space = Space { hyperparameters: vec![HyperParameter { name: "c".to_owned(), kind }] };
-        let (oracle, mut study) = (RandomSearch::new(space), study(1));
-        for expected in &golden[..3] {
-            let trial = propose(&oracle, &mut study).expect("three values").0 as usize;
-            let value = study.trials[trial].hyperparameters.get("c").expect("a value").to_string();
-            assert_eq!(value, expected[1].as_str().expect("a value"));
-            assert_eq!(study.seed_state, expected[2].as_u64().expect("a state"));
+        for rules in [Rules::Mended, Rules::KerasTuner14] {
+            let (oracle, mut study) = (RandomSearch::new(xyz(rules)), study(1));
+            for expected in &golden[..3] {
+                let trial = propose(&oracle, &mut study).expect("three values").0 as usize;
+                let value = study.trials[trial].hyperparameters.get("c").expect("a value");
+                assert_eq!(value.to_string(), expected[1].as_str().expect("a value"));
+                assert_eq!(study.seed_state, expected[2].as_u64().expect("a state"));
+            }
+            assert_eq!(propose(&oracle, &mut study), None);
         }
-        assert_eq!(propose(&oracle, &mut study), None);
     }
 
     proptest! {

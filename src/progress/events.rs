@@ -107,6 +107,8 @@ fn attempt_ended(study: &Study, id: AttemptId, outcome: &Outcome) -> Option<Even
             return Some(usual(format!("{name} finished: {best}")));
         }
         Outcome::Superseded => return Some(usual(format!("{name} is no longer needed"))),
+        // The trial's end says the same.
+        Outcome::Stopped => return None,
         Outcome::Released => "was given back",
         Outcome::Error { .. } => "failed",
         Outcome::Diverged { .. } => "diverged",
@@ -251,6 +253,8 @@ mod tests {
     fn a_trial_from_its_proposal_to_its_score() {
         let study = busy_study();
         let created = Record::TrialCreated {
+            name: None,
+            stage: None,
             trial: TrialId(2),
             hyperparameters: study.trials[2].hyperparameters.clone(),
             seed_state: 3,

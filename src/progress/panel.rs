@@ -54,7 +54,8 @@ impl Workers {
                 | Outcome::Diverged { .. }
                 | Outcome::OutOfMemory { .. }
                 | Outcome::Infeasible { .. }
-                | Outcome::Superseded => {
+                | Outcome::Superseded
+                | Outcome::Stopped => {
                     for worker in self.0.iter_mut().filter(|worker| worker.attempt == Some(*id)) {
                         worker.attempt = None;
                     }

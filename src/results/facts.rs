@@ -97,6 +97,7 @@ pub fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::WorkerLost { .. } => "worker_lost",
         Outcome::Released => "released",
         Outcome::Superseded => "superseded",
+        Outcome::Stopped => "stopped",
     }
 }
 
@@ -109,7 +110,7 @@ pub fn outcome_message(outcome: &Outcome) -> Option<&str> {
         | Outcome::OutOfMemory { message }
         | Outcome::Infeasible { message }
         | Outcome::WorkerLost { message } => Some(message),
-        Outcome::Finished | Outcome::Released | Outcome::Superseded => None,
+        Outcome::Finished | Outcome::Released | Outcome::Superseded | Outcome::Stopped => None,
     }
 }
 

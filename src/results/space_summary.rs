@@ -113,7 +113,7 @@ fn python_repr(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::HyperParameter;
+    use crate::space::{HyperParameter, Rules};
 
     fn range<T>(min: T, max: T, step: Option<T>, sampling: Sampling) -> Numerical<T> {
         Numerical { min, max, step, sampling, default: None }
@@ -139,8 +139,13 @@ mod tests {
             ("momentum", Kind::Float(range(0.0, 0.9, Some(0.1), Sampling::Linear))),
         ];
         let space = Space {
+            rules: Rules::default(),
             hyperparameters: hyperparameters
-                .map(|(name, kind)| HyperParameter { name: name.to_owned(), kind })
+                .map(|(name, kind)| HyperParameter {
+                    name: name.to_owned(),
+                    kind,
+                    when: Vec::new(),
+                })
                 .to_vec(),
         };
         assert_eq!(

@@ -398,9 +398,11 @@ trial,execution,attempt,epoch,loss,val_accuracy,seconds,seed,dataset,sweep_versi
         let mut study = study();
         let mut space = space();
         space.hyperparameters.truncate(1);
-        space
-            .hyperparameters
-            .push(HyperParameter { name: "seed".to_owned(), kind: Kind::Fixed(Value::Int(9)) });
+        space.hyperparameters.push(HyperParameter {
+            name: "seed".to_owned(),
+            kind: Kind::Fixed(Value::Int(9)),
+            when: Vec::new(),
+        });
         study.trials = vec![trial(0, &[("units", Value::Int(16)), ("seed", Value::Int(9))])];
         let trials: Vec<&Trial> = study.trials.iter().collect();
         let table = trials_table(&study, &space, &provenance(), &trials).expect("a table");

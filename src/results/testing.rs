@@ -1,6 +1,6 @@
 //! Studies made by hand for the tests of everything that shows them.
 
-use crate::space::{HyperParameter, Kind, Numerical, Sampling, Space, Value};
+use crate::space::{HyperParameter, Kind, Numerical, Rules, Sampling, Space, Value};
 use crate::study::{
     Attempt, Direction, Execution, Measurement, Objective, Outcome, Settings, Study, Trial,
     TrialId, TrialState,
@@ -26,6 +26,8 @@ pub(crate) fn study() -> Study {
 /// A waiting trial without executions, proposed at noon.
 pub(crate) fn trial(id: u32, hyperparameters: &[(&str, Value)]) -> Trial {
     Trial {
+        name: None,
+        stage: None,
         id: TrialId(id),
         hyperparameters: hyperparameters
             .iter()
@@ -98,8 +100,9 @@ pub(crate) fn space() -> Space {
         ("depth", Kind::Fixed(Value::Int(4))),
     ];
     Space {
+        rules: Rules::default(),
         hyperparameters: hyperparameters
-            .map(|(name, kind)| HyperParameter { name: name.to_owned(), kind })
+            .map(|(name, kind)| HyperParameter { name: name.to_owned(), kind, when: Vec::new() })
             .to_vec(),
     }
 }

@@ -1,31 +1,55 @@
 //! The search space: what may be searched, and one assignment of it.
 //!
 //! A [`Space`] declares [`HyperParameter`]s in sampling order; a
-//! [`HyperParameters`] gives each of them a [`Value`]. The arithmetic between a
-//! probability and a value is in [`sampling`]; how values look in text is in
-//! [`value`].
+//! [`HyperParameters`] gives each that is active a [`Value`]. Which are active
+//! is in [`condition`], the arithmetic between a probability and a value in
+//! [`sampling`], draws of whole assignments in [`draw`]; how values look in
+//! text is in [`value`].
 
+pub mod condition;
+pub mod draw;
+pub mod keras_tuner_1_0;
 pub mod random;
 pub mod sampling;
 pub mod value;
 
+pub use condition::Condition;
 use serde_json::json;
 pub use value::{HyperParameters, Value};
 
 /// All that may be searched, in sampling order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Space {
-    /// In the order of the experiment file, which is the order of sampling.
+    /// In the order of the experiment file, which is the order of sampling. A
+    /// hyperparameter comes after those that its conditions name.
     pub hyperparameters: Vec<HyperParameter>,
+    /// How values are drawn.
+    pub rules: Rules,
 }
 
 /// A name and what it ranges over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HyperParameter {
-    /// Unique in the space.
+    /// Several may have one name if their conditions exclude each other.
     pub name: String,
     /// Type, range and default.
     pub kind: Kind,
+    /// It exists only where all of these hold.
+    pub when: Vec<Condition>,
+}
+
+/// How a space is sampled and exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rules {
+    /// Keras Tuner 1.4.8's formulas without their faults: a stepped range of
+    /// floats includes its maximum where steps reach it, seed 0 is a seed, and
+    /// a finite space is exhausted exactly.
+    #[default]
+    Mended,
+    /// Keras Tuner 1.4.8, bit for bit.
+    KerasTuner14,
+    /// Keras Tuner 1.0.2, value for value.
+    KerasTuner10,
 }
 
 /// Types of hyperparameters, with Keras Tuner's arguments.
@@ -79,19 +103,10 @@ pub enum Sampling {
 }
 
 impl Space {
-    /// Looks a hyperparameter up.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&HyperParameter> {
-        self.hyperparameters.iter().find(|hyperparameter| hyperparameter.name == name)
-    }
-
-    /// Every hyperparameter at its default.
-    #[must_use]
-    pub fn defaults(&self) -> HyperParameters {
-        self.hyperparameters
-            .iter()
-            .map(|hyperparameter| (hyperparameter.name.clone(), hyperparameter.kind.default()))
-            .collect()
+    /// Looks the hyperparameters of a name up: several where conditions
+    /// exclude each other.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HyperParameter> + 'a {
+        self.hyperparameters.iter().filter(move |hyperparameter| hyperparameter.name == name)
     }
 }
 
@@ -124,7 +139,7 @@ impl HyperParameter {
         };
         let name = &self.name;
         let default = self.kind.default();
-        match &self.kind {
+        let mut description = match &self.kind {
             Kind::Int(range) => json!({
                 "name": name, "type": "int", "min": range.min, "max": range.max,
                 "step": range.step, "sampling": sampling(range.sampling), "default": default,
@@ -138,6 +153,14 @@ impl HyperParameter {
             }
             Kind::Boolean { .. } => json!({ "name": name, "type": "boolean", "default": default }),
             Kind::Fixed(value) => json!({ "name": name, "type": "fixed", "value": value }),
+        };
+        if !self.when.is_empty() {
+            let when = self
+                .when
+                .iter()
+                .map(|condition| (condition.parent.clone(), json!(condition.values)));
+            description["when"] = when.collect::<serde_json::Map<_, _>>().into();
         }
+        description
     }
 }

@@ -7,13 +7,31 @@ use rand_mt::Mt;
 /// MT19937 by `init_by_array` over the seed's 32-bit words, 53 bits of two outputs.
 #[must_use]
 pub fn first_double(seed: u64) -> f64 {
-    let low = seed as u32;
-    let high = (seed >> 32) as u32;
-    let key = if high == 0 { vec![low] } else { vec![low, high] };
-    let mut generator = Mt::new_with_key(key);
+    let mut generator = generator(seed);
     let upper = f64::from(generator.next_u32() >> 5);
     let lower = f64::from(generator.next_u32() >> 6);
     (upper * 67_108_864.0 + lower) / 9_007_199_254_740_992.0
+}
+
+/// CPython's `Random(seed).randrange(count)`, which is its `choice` too: as many
+/// bits as `count` has, drawn again and again until they are below it.
+pub(super) fn below(seed: u64, count: usize) -> usize {
+    let bits = usize::BITS - count.leading_zeros();
+    debug_assert!((1..=32).contains(&bits), "a choice has at least one value, and few");
+    let mut generator = generator(seed);
+    loop {
+        let drawn = (generator.next_u32() >> (32 - bits)) as usize;
+        if drawn < count {
+            return drawn;
+        }
+    }
+}
+
+fn generator(seed: u64) -> Mt {
+    let low = seed as u32;
+    let high = (seed >> 32) as u32;
+    let key = if high == 0 { vec![low] } else { vec![low, high] };
+    Mt::new_with_key(key)
 }
 
 #[cfg(test)]

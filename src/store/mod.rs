@@ -221,6 +221,8 @@ mod tests {
         [
             Record::Started { version: "0.1.0".to_owned() },
             Record::TrialCreated {
+                name: None,
+                stage: None,
                 trial: TrialId(0),
                 hyperparameters: [
                     ("lr".to_owned(), Value::Float(0.000_252_983_812_018_026_14)),

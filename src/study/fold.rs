@@ -31,7 +31,7 @@ impl Study {
                 self.ended = None;
                 self.consecutive_failures = 0;
             }
-            Record::TrialCreated { trial, hyperparameters, seed_state } => {
+            Record::TrialCreated { trial, hyperparameters, seed_state, name, stage } => {
                 if trial.0 as usize != self.trials.len() {
                     return Err(FoldError(format!(
                         "trial {} after {}",
@@ -44,6 +44,8 @@ impl Study {
                 self.trials.push(Trial {
                     id: *trial,
                     hyperparameters: hyperparameters.clone(),
+                    name: name.clone(),
+                    stage: stage.clone(),
                     state: TrialState::Waiting,
                     score: None,
                     error: None,

@@ -111,9 +111,14 @@ pub struct Trial {
     pub id: TrialId,
     /// The assignment.
     pub hyperparameters: HyperParameters,
+    /// The name that the experiment file gives the assignment.
+    pub name: Option<String>,
+    /// Its place in a schedule that trains promising trials longer.
+    pub stage: Option<Stage>,
     /// Where it stands.
     pub state: TrialState,
-    /// Mean over executions of the best epoch's objective; only when completed.
+    /// Mean over executions of the best epoch's objective; only when completed or
+    /// stopped.
     pub score: Option<f64>,
     /// What went wrong, if something did.
     pub error: Option<String>,
@@ -123,6 +128,24 @@ pub struct Trial {
     pub created_ms: u64,
     /// When it ended, milliseconds since the Unix epoch.
     pub ended_ms: Option<u64>,
+}
+
+/// A trial's place in hyperband's schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Which run through all brackets, from 0.
+    pub iteration: u32,
+    /// Its bracket; a higher one starts more trials with fewer epochs.
+    pub bracket: u32,
+    /// Its round of the bracket, from 0.
+    pub round: u32,
+    /// How many epochs its training has in all, those of the trials that it
+    /// was promoted from included.
+    pub epochs: u32,
+    /// Whether no round comes after.
+    pub is_last: bool,
+    /// The trial of the round before whose training it goes on with.
+    pub promoted_from: Option<TrialId>,
 }
 
 /// Where a trial stands.
@@ -269,6 +292,17 @@ impl Execution {
 }
 
 impl Trial {
+    /// Mean over the executions that have one of the best epoch's objective.
+    #[must_use]
+    pub fn score_so_far(&self, objective: &Objective) -> Option<f64> {
+        let bests = self.executions.iter().filter_map(|execution| {
+            let (_, best) = execution.current()?.best(objective)?;
+            Some(best)
+        });
+        let bests: Vec<f64> = bests.collect();
+        (!bests.is_empty()).then(|| bests.iter().sum::<f64>() / bests.len() as f64)
+    }
+
     /// Whether nothing more will happen to it.
     #[must_use]
     pub fn has_ended(&self) -> bool {

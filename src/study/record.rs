@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, Ended, Measurement, TrialId};
+use super::{AttemptId, Ended, Measurement, Stage, TrialId};
 use crate::space::HyperParameters;
 
 /// A record and when it was made.
@@ -34,6 +34,12 @@ pub enum Record {
         hyperparameters: HyperParameters,
         /// Where the oracle's draws go on after it.
         seed_state: u64,
+        /// The name that the experiment file gives the assignment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Its place in a schedule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<Stage>,
     },
     /// An execution was leased to a worker.
     AttemptStarted {
@@ -115,4 +121,6 @@ pub enum Outcome {
     Released,
     /// Another attempt of the execution finished first, or the trial ended.
     Superseded,
+    /// The oracle ended the trial early because of this attempt's measurements.
+    Stopped,
 }

@@ -9,7 +9,7 @@ use sweep::coordinator::service::Service;
 use sweep::oracle::RandomSearch;
 use sweep::space::{HyperParameter, HyperParameters, Kind, Numerical, Sampling, Space};
 use sweep::store::Store;
-use sweep::study::{Direction, Objective, Settings, Stamped, Study, TrialState};
+use sweep::study::{Direction, Objective, Settings, Stage, Stamped, Study, TrialState};
 use sweep_proto::v1::coordinator_client::CoordinatorClient;
 use sweep_proto::v1::{self, layer};
 use sweep_session::{Backoff, End, ToyTrainer, TrainingThread};
@@ -25,7 +25,11 @@ struct DensePlan {
 }
 
 impl Planner for DensePlan {
-    fn plan(&self, hyperparameters: &HyperParameters) -> Result<v1::Specification, String> {
+    fn plan(
+        &self,
+        hyperparameters: &HyperParameters,
+        _stage: Option<&Stage>,
+    ) -> Result<v1::Specification, String> {
         let units = match hyperparameters.get("units") {
             Some(sweep::space::Value::Int(units)) => u32::try_from(*units).expect("small"),
             other => return Err(format!("units: {other:?}")),
@@ -66,8 +70,9 @@ struct Site {
 fn space() -> Space {
     let range =
         Numerical { min: 1, max: 500, step: None, sampling: Sampling::Linear, default: None };
-    let units = HyperParameter { name: "units".to_owned(), kind: Kind::Int(range) };
-    Space { hyperparameters: vec![units] }
+    let units =
+        HyperParameter { name: "units".to_owned(), kind: Kind::Int(range), when: Vec::new() };
+    Space { hyperparameters: vec![units], ..Space::default() }
 }
 
 fn settings() -> Settings {
@@ -100,7 +105,7 @@ impl Site {
         let plan = DensePlan { dataset: folder.path().join("elsewhere") };
         let oracle = Box::new(RandomSearch::new(space()));
         let mut search =
-            Search::new(Study::new(settings()), oracle, Box::new(plan), 20_000, clock.now());
+            Search::new(Study::new(settings()), oracle, None, Box::new(plan), 20_000, clock.now());
         let first = search.start(clock.now(), "test", |_| true);
         let dispatcher = Dispatcher::start(search, store, Box::new(Unwatched), clock, first);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -18,7 +18,6 @@ use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
 use crate::coordinator::service::Service;
 use crate::data::Prepared;
-use crate::oracle::RandomSearch;
 use crate::plan::ExperimentPlan;
 use crate::progress::Progress;
 use crate::publisher::{Publication, Publisher, Screen};
@@ -133,9 +132,11 @@ impl Running<'_> {
         publisher: Publisher,
     ) -> Dispatcher {
         let clock = Clock::start();
-        let oracle = Box::new(RandomSearch::new(plan.space().clone()));
+        let oracle = plan.search().oracle(plan.space());
+        let stopping = plan.search().stopping();
         let lease_ms = self.lease_ms();
-        let mut search = Search::new(study, oracle, Box::new(plan), lease_ms, clock.now());
+        let mut search =
+            Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
         Dispatcher::start(search, store, Box::new(publisher), clock, first)
     }

@@ -14,7 +14,11 @@ const LEASE_MS: u64 = 20_000;
 struct AllButThirteen;
 
 impl Planner for AllButThirteen {
-    fn plan(&self, hyperparameters: &HyperParameters) -> Result<Specification, String> {
+    fn plan(
+        &self,
+        hyperparameters: &HyperParameters,
+        _stage: Option<&Stage>,
+    ) -> Result<Specification, String> {
         match hyperparameters.get("units") {
             Some(Value::Int(13)) => Err("layer 1 `dense`: thirteen".to_owned()),
             _ => Ok(Specification::default()),
@@ -45,8 +49,9 @@ fn settings() -> Settings {
 
 fn units(min: i64, max: i64) -> Space {
     let range = Numerical { min, max, step: None, sampling: Sampling::Linear, default: None };
-    let units = HyperParameter { name: "units".to_owned(), kind: Kind::Int(range) };
-    Space { hyperparameters: vec![units] }
+    let units =
+        HyperParameter { name: "units".to_owned(), kind: Kind::Int(range), when: Vec::new() };
+    Space { hyperparameters: vec![units], ..Space::default() }
 }
 
 fn worker(name: &str) -> Worker {
@@ -74,7 +79,7 @@ impl Script {
     fn over(study: Study, space: Space, records: Vec<Stamped>) -> Self {
         let now = Now { unix_ms: 1_000_000, monotonic_ms: 0 };
         let oracle = Box::new(RandomSearch::new(space));
-        let search = Search::new(study, oracle, Box::new(AllButThirteen), LEASE_MS, now);
+        let search = Search::new(study, oracle, None, Box::new(AllButThirteen), LEASE_MS, now);
         let mut script = Self { search, now, next_reply: 0, records };
         let decision = script.search.start(now, "test", |name| name.starts_with("local-"));
         script.records.extend(decision.records);
@@ -558,8 +563,8 @@ proptest! {
         let mut undisturbed = Study::new(settings.clone());
         let oracle = RandomSearch::new(space());
         for trial in 0..6 {
-            let Suggestion::Assignment { hyperparameters, seed_state } = oracle.suggest(&undisturbed) else { panic!("a proposal") };
-            let record = Record::TrialCreated { trial: TrialId(trial), hyperparameters, seed_state };
+            let Suggestion::Trial(Proposal { hyperparameters, seed_state, name, stage }) = oracle.suggest(&undisturbed) else { panic!("a proposal") };
+            let record = Record::TrialCreated { trial: TrialId(trial), hyperparameters, seed_state, name, stage };
             undisturbed.apply(&Stamped { at_ms: 0, record }).expect("a record");
         }
         let names = ["local-1", "b", "c"];

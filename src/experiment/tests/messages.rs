@@ -52,7 +52,7 @@ const CASES: &[Case] = &[
     ("max_trials: 5", "max_trials: 99999999", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found the number 99999999", ""),
     ("max_trials: 5", "max_trials: [5]", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found a list", ""),
     ("max_trials: 5", "max_trials: $units", "x.yaml:3: search.max_trials: `$name` may stand only in `train` and `model`", ""),
-    ("max_trials: 5", "max_trials: 5, trials: []", "x.yaml:3: `trials` of `search` is not built yet", "leave it out; `search` has `algorithm`, `max_trials`, `executions_per_trial` and `seed`"),
+    ("max_trials: 5", "max_trials: 5, trials: []", "x.yaml:3: `trials` of `search` is not built yet", "leave it out; `search` has `algorithm`, `max_trials`, `executions_per_trial`, `seed` and `stopping`"),
     ("max_trials: 5", "max_trials: 5, seed: 0.5", "x.yaml:3: search.seed: expected a whole number from 0 to 9007199254740992, found the number 0.5", ""),
     ("max_trials: 5", "max_trials: 5, max_trials: 6", "x.yaml:3: `max_trials` stands twice in one mapping", "keep one of them"),
     ("units: {int: [16, 128], step: 16}", "units: {int: [128, 16]}", "x.yaml:5: space.units.int: the minimum 128 is greater than the maximum 16", "write `[16, 128]`"),

@@ -1,0 +1,84 @@
+//! Draws of whole assignments, and how many there are.
+
+use super::{HyperParameter, HyperParameters, Space, Value};
+
+/// A space whose conditions branch more often than this is not counted.
+const MAX_BRANCHES: u32 = 100_000;
+
+impl Space {
+    /// Draws one assignment. Every active hyperparameter takes one seed from
+    /// `seed_state` on, in order; returns where the next draw goes on.
+    #[must_use]
+    pub fn draw(&self, seed_state: u64) -> (HyperParameters, u64) {
+        let mut next = seed_state;
+        let assignment = self.assigned(|hyperparameter| {
+            let value = hyperparameter.kind.draw(self.rules, next);
+            next = next.wrapping_add(1);
+            value
+        });
+        (assignment, next)
+    }
+
+    /// Number of distinct assignments; absent when it is not finite, beyond
+    /// `u64`, or conditions branch too often to count.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        let mut branches_left = MAX_BRANCHES;
+        self.size_from(0, &HyperParameters::default(), &mut branches_left)
+    }
+
+    /// Number of ways to go on from hyperparameter number `first`.
+    ///
+    /// - `parents`: values of those before it on which conditions depend; one
+    ///   that no condition names is left out
+    fn size_from(
+        &self,
+        first: usize,
+        parents: &HyperParameters,
+        branches_left: &mut u32,
+    ) -> Option<u64> {
+        let mut size = 1_u64;
+        for (index, hyperparameter) in self.hyperparameters.iter().enumerate().skip(first) {
+            if !hyperparameter.is_active(parents) {
+                continue;
+            }
+            let count = hyperparameter.kind.count(self.rules)?;
+            let named = self.named_in_conditions(hyperparameter);
+            if named.is_empty() {
+                size = size.checked_mul(count)?;
+                continue;
+            }
+            // One branch for each value that a condition names, one for all others.
+            let others = count - named.len() as u64;
+            let mut ways = 0_u64;
+            for value in named.into_iter().map(Some).chain((others > 0).then_some(None)) {
+                *branches_left = branches_left.checked_sub(1)?;
+                let times = if value.is_some() { 1 } else { others };
+                let mut parents = parents.clone();
+                if let Some(value) = value {
+                    parents.set(&hyperparameter.name, value);
+                }
+                let further = self.size_from(index + 1, &parents, branches_left)?;
+                ways = ways.checked_add(times.checked_mul(further)?)?;
+            }
+            return size.checked_mul(ways);
+        }
+        Some(size)
+    }
+
+    /// Values of a hyperparameter that later conditions name, each once, as
+    /// far as it can have them.
+    fn named_in_conditions(&self, parent: &HyperParameter) -> Vec<Value> {
+        let mut named: Vec<Value> = Vec::new();
+        let conditions = self.hyperparameters.iter().flat_map(|child| &child.when);
+        for value in conditions
+            .filter(|condition| condition.parent == parent.name)
+            .flat_map(|condition| &condition.values)
+        {
+            if !named.contains(value) && parent.kind.can_be(self.rules, value) {
+                named.push(value.clone());
+            }
+        }
+        named
+    }
+}
