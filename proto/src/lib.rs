@@ -15,13 +15,16 @@ pub mod v1 {
     tonic::include_proto!("sweep.v1");
 }
 
-/// Largest gRPC message that either side accepts, in bytes. Weights and
-/// datasets are streamed in chunks of [`CHUNK_BYTES`], so no message grows with
-/// the size of a network or of a dataset.
+/// Largest gRPC message that either side accepts, in bytes. Weights, checkpoints
+/// and datasets are streamed in chunks of [`CHUNK_BYTES`], so no message grows
+/// with the size of a network or of a dataset.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// Size of the chunks in which weights and datasets are streamed.
+/// Size of the chunks in which weights, checkpoints and datasets are streamed.
 pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Largest weights file or checkpoint that either side accepts, in bytes.
+pub const MAX_FILE_BYTES: u64 = 8 << 30;
 
 /// The version that a worker and its coordinator must share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,10 +1,10 @@
 //! One attempt, from its assignment to its end.
 //!
-//! Two things go on side by side: heartbeats, and the work itself (dataset,
-//! training and reporting, upload, `Complete`). Whichever first has a reason to
+//! Two things go on side by side: heartbeats, and the work itself (dataset and
+//! checkpoint, training and reporting, uploads, `Complete`). Whichever first has a reason to
 //! end the attempt ends it; then the trainer is told to stop and waited for.
-//! `Complete` is sent only after every measurement was acknowledged and the
-//! weights were handed in.
+//! `Complete` is sent only after every measurement was acknowledged and what
+//! was trained was handed in.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -12,18 +12,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sweep_proto::v1::complete_request::Outcome;
+use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{
-    Assignment, AttemptId, Failed, FailureKind, Finished, Released, Specification, Verdict,
+    self, Assignment, AttemptId, BestWeights, EpochEnd, Failed, FailureKind, Finished, Released,
+    Specification, Verdict,
 };
 use tokio::time::{sleep, timeout};
 use tonic::Code;
 use tracing::{info, warn};
 
+use crate::checkpoint::fetch_checkpoint;
 use crate::dataset::{self, DatasetError};
 use crate::error::{CallError, SessionError};
+use crate::fetching::FetchError;
 use crate::link::{Call, Link};
 use crate::reporting::report_all;
-use crate::trainer::{Execution, Failure, Trained};
+use crate::trainer::{Checkpoint, Execution, Failure, Trained};
 use crate::training::{Stop, TrainingThread};
 
 /// Least time between heartbeats, whatever the coordinator asks for.
@@ -41,6 +45,9 @@ pub(crate) struct Lease {
     specification: Specification,
     seed: u64,
     heartbeat: Duration,
+    /// Where training goes on.
+    checkpoint: Option<v1::Checkpoint>,
+    keep_checkpoint: bool,
 }
 
 impl TryFrom<Assignment> for Lease {
@@ -55,6 +62,8 @@ impl TryFrom<Assignment> for Lease {
             specification: assignment.specification.ok_or_else(|| missing("specification"))?,
             seed: assignment.seed,
             heartbeat: heartbeat.max(LEAST_HEARTBEAT),
+            checkpoint: assignment.checkpoint,
+            keep_checkpoint: assignment.keep_checkpoint,
         })
     }
 }
@@ -180,9 +189,7 @@ impl Attempt<'_> {
         trained.store(true, Ordering::Relaxed);
         let outcome = match training {
             Ok(result) => {
-                if let Some(weights) = result.weights {
-                    self.link.upload(self.lease.id, weights).await?;
-                }
+                self.hand_in(result).await?;
                 info!("{}: trained", self.name());
                 Outcome::Finished(Finished {})
             }
@@ -195,7 +202,22 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Makes the dataset available and trains; all measurements are acknowledged.
+    /// Uploads what was trained.
+    async fn hand_in(&self, trained: Trained) -> Result<(), CallError> {
+        let Trained { weights, checkpoint } = trained;
+        if let Some(weights) = weights {
+            let content = Content::Weights(BestWeights {});
+            self.link.upload(self.lease.id, content, weights).await?;
+        }
+        if let Some(Checkpoint { epoch, bytes }) = checkpoint {
+            let content = Content::Checkpoint(EpochEnd { epoch });
+            self.link.upload(self.lease.id, content, bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes dataset and checkpoint available and trains; all measurements are
+    /// acknowledged.
     async fn train(&self, stop: &Stop) -> Result<Result<Trained, Failure>, Halt> {
         let dataset = self.lease.specification.dataset.as_ref();
         let dataset = match dataset::locate(self.link, dataset, self.cache).await {
@@ -207,8 +229,24 @@ impl Attempt<'_> {
                 return Ok(Err(Failure { kind: FailureKind::Error, message }));
             }
         };
-        let specification = self.lease.specification.clone();
-        let execution = Execution { specification, seed: self.lease.seed, dataset };
+        let checkpoint = match &self.lease.checkpoint {
+            None => None,
+            Some(announced) => match fetch_checkpoint(self.link, announced).await {
+                Ok(checkpoint) => Some(checkpoint),
+                Err(FetchError::Call(error)) => return Err(Halt::Call(error)),
+                Err(error @ (FetchError::Content(_) | FetchError::Interrupted(_))) => {
+                    let message = format!("checkpoint of epoch {}: {error}", announced.epoch);
+                    return Ok(Err(Failure { kind: FailureKind::Error, message }));
+                }
+            },
+        };
+        let execution = Execution {
+            specification: self.lease.specification.clone(),
+            seed: self.lease.seed,
+            dataset,
+            checkpoint,
+            keep_checkpoint: self.lease.keep_checkpoint,
+        };
         let (measurements, training) = self.trainer.train(execution, stop.clone()).await;
         let reporting = async {
             match report_all(self.link, self.lease.id, measurements).await? {
@@ -248,7 +286,8 @@ impl Attempt<'_> {
                 self.trainer.idle().await;
                 // The reason belongs into the study's tables, unless the
                 // coordinator does not know of the attempt or will not end it.
-                let unknown = *code == Code::NotFound && *call != Call::FetchDataset;
+                let is_fetch = matches!(call, Call::FetchDataset | Call::FetchCheckpoint);
+                let unknown = *code == Code::NotFound && !is_fetch;
                 if *call != Call::Complete && !unknown {
                     let message = error.to_string();
                     let failure = Failure { kind: FailureKind::Error, message };

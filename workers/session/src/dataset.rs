@@ -8,20 +8,18 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
+use sweep_proto::v1::coordinator_client::CoordinatorClient;
 use sweep_proto::v1::{Dataset, DatasetChunk, FetchDatasetRequest};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout;
-use tonic::{Status, Streaming};
 use tracing::info;
 
 use crate::error::CallError;
+use crate::fetching::{FetchError, Sink, fetch};
 use crate::hex::is_digest;
 use crate::link::{Call, Link};
-use crate::retry::Failures;
 
 const MANIFEST: &str = "manifest.json";
 
@@ -36,12 +34,6 @@ const BYTES_LIMIT: u64 = 256 << 30;
 
 /// Longest name of a file.
 const NAME_LIMIT: usize = 100;
-
-/// How long the next piece of a dataset may take.
-const PIECE_LIMIT: Duration = Duration::from_secs(60);
-
-/// How often a fetch may break off half-way and be begun again.
-const INTERRUPTIONS_LIMIT: u32 = 10;
 
 /// A dataset that cannot be made available.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +56,7 @@ pub(crate) enum DatasetError {
     Damaged(PathBuf),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("fetching broke off {INTERRUPTIONS_LIMIT} times: {0}")]
+    #[error("{0}")]
     Interrupted(String),
     #[error("{0}")]
     Call(#[from] CallError),
@@ -112,7 +104,7 @@ pub(crate) async fn locate(
         if folder.exists() {
             return Err(DatasetError::Damaged(folder));
         }
-        let fetched = fetch(link, digest, &datasets).await?;
+        let fetched = fetch_dataset(link, digest, &datasets).await?;
         fetched.settle(&folder, digest)?;
         info!("dataset fetched into {}", folder.display());
     }
@@ -131,61 +123,29 @@ fn holds(folder: &Path, digest: &str) -> bool {
     serde_json::from_reader(file).is_ok_and(|manifest: Manifest| manifest.digest == digest)
 }
 
-/// Fetches a dataset into a hidden folder of `datasets`, from the beginning
-/// whenever the connection was lost.
-async fn fetch(link: &Link, digest: &str, datasets: &Path) -> Result<Fetched, DatasetError> {
-    let mut failures = link.failures();
-    let mut interruptions = 0;
-    loop {
-        let mut fetched = Fetched::create(datasets, digest)?;
-        let status = match fetch_once(link, digest, &mut fetched, &mut failures).await {
-            Ok(()) if holds(&fetched.folder, digest) => return Ok(fetched),
-            Ok(()) => return Err(DatasetError::Manifest(digest.to_owned())),
-            Err(Broken::For(error)) => return Err(error),
-            Err(Broken::Off(status)) => status,
-        };
-        if !fetched.names.is_empty() {
-            interruptions += 1;
-            if interruptions == INTERRUPTIONS_LIMIT {
-                return Err(DatasetError::Interrupted(status.message().to_owned()));
-            }
-        }
-        drop(fetched);
-        link.after(Call::FetchDataset, status, &mut failures).await?;
-    }
-}
-
-/// How a fetch fails.
-enum Broken {
-    /// By the connection.
-    Off(Status),
-    /// By this error.
-    For(DatasetError),
-}
-
-async fn fetch_once(
+/// Fetches a dataset into a hidden folder of `datasets`.
+async fn fetch_dataset(
     link: &Link,
     digest: &str,
-    fetched: &mut Fetched,
-    failures: &mut Failures,
-) -> Result<(), Broken> {
-    let silence = |_| Status::deadline_exceeded(format!("silent for {} s", PIECE_LIMIT.as_secs()));
-    let mut client = link.client();
-    let call = client.fetch_dataset(FetchDatasetRequest { digest: digest.to_owned() });
-    let response = timeout(PIECE_LIMIT, call).await.map_err(silence).flatten();
-    let mut stream: Streaming<DatasetChunk> = response.map_err(Broken::Off)?.into_inner();
-    loop {
-        let message = timeout(PIECE_LIMIT, stream.message()).await.map_err(silence).flatten();
-        let Some(chunk) = message.map_err(Broken::Off)? else { break };
-        link.answered();
-        failures.clear();
-        fetched.write(chunk).await.map_err(Broken::For)?;
-    }
-    fetched.close().await.map_err(Broken::For)
+    datasets: &Path,
+) -> Result<Fetched, DatasetError> {
+    let open = |mut client: CoordinatorClient<_>| {
+        let request = FetchDatasetRequest { digest: digest.to_owned() };
+        async move { client.fetch_dataset(request).await }
+    };
+    let fetched = fetch(link, Call::FetchDataset, open, || Fetched::create(datasets, digest)).await;
+    fetched.map_err(|error| match error {
+        FetchError::Content(error) => error,
+        FetchError::Call(error) => DatasetError::Call(error),
+        interrupted @ FetchError::Interrupted(_) => {
+            DatasetError::Interrupted(interrupted.to_string())
+        }
+    })
 }
 
 /// A dataset on its way into the cache; its folder is removed on drop.
 struct Fetched {
+    digest: String,
     folder: PathBuf,
     /// Of the files begun so far.
     names: HashSet<String>,
@@ -198,8 +158,32 @@ impl Fetched {
     fn create(datasets: &Path, digest: &str) -> Result<Self, DatasetError> {
         let folder = datasets.join(format!(".{digest}-{:016x}", rand::random::<u64>()));
         std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
-        Ok(Self { folder, names: HashSet::new(), open: None, bytes: 0 })
+        let digest = digest.to_owned();
+        Ok(Self { digest, folder, names: HashSet::new(), open: None, bytes: 0 })
     }
+
+    /// Brings the open file onto the disk, so that a dataset that is there
+    /// after a power failure is whole.
+    async fn close(&mut self) -> Result<(), DatasetError> {
+        let Some((name, mut file)) = self.open.take() else { return Ok(()) };
+        let path = self.folder.join(name);
+        file.flush().await.map_err(io_error(&path))?;
+        file.sync_all().await.map_err(io_error(&path))
+    }
+
+    /// Gives the folder its name. Another worker may have been first.
+    fn settle(self, folder: &Path, digest: &str) -> Result<(), DatasetError> {
+        match std::fs::rename(&self.folder, folder) {
+            Ok(()) => Ok(()),
+            Err(_) if holds(folder, digest) => Ok(()),
+            Err(source) => Err(io_error(folder)(source)),
+        }
+    }
+}
+
+impl Sink for Fetched {
+    type Chunk = DatasetChunk;
+    type Error = DatasetError;
 
     async fn write(&mut self, chunk: DatasetChunk) -> Result<(), DatasetError> {
         let DatasetChunk { file: name, data } = chunk;
@@ -228,21 +212,12 @@ impl Fetched {
         Ok(())
     }
 
-    /// Brings the open file onto the disk, so that a dataset that is there
-    /// after a power failure is whole.
-    async fn close(&mut self) -> Result<(), DatasetError> {
-        let Some((name, mut file)) = self.open.take() else { return Ok(()) };
-        let path = self.folder.join(name);
-        file.flush().await.map_err(io_error(&path))?;
-        file.sync_all().await.map_err(io_error(&path))
-    }
-
-    /// Gives the folder its name. Another worker may have been first.
-    fn settle(self, folder: &Path, digest: &str) -> Result<(), DatasetError> {
-        match std::fs::rename(&self.folder, folder) {
-            Ok(()) => Ok(()),
-            Err(_) if holds(folder, digest) => Ok(()),
-            Err(source) => Err(io_error(folder)(source)),
+    async fn finish(&mut self) -> Result<(), DatasetError> {
+        self.close().await?;
+        if holds(&self.folder, &self.digest) {
+            Ok(())
+        } else {
+            Err(DatasetError::Manifest(self.digest.clone()))
         }
     }
 }

@@ -9,24 +9,28 @@
 //!
 //! 1. `session` asks for an execution and gets a lease. From now on `attempt`
 //!    sends heartbeats, whatever else goes on.
-//! 2. `dataset` finds the dataset on this machine, or fetches it.
+//! 2. `dataset` finds the dataset on this machine, or fetches it; `checkpoint`
+//!    fetches the checkpoint to start from, if there is one (`fetching` is what
+//!    both share).
 //! 3. `training` has the [`Trainer`] train on its own thread; `reporting` hands
 //!    in what it measures.
-//! 4. The weights are uploaded, and `Complete` ends the attempt.
+//! 4. Weights and checkpoint are uploaded, and `Complete` ends the attempt.
 //!
 //! Every call goes through `link`, which sends it again until it is answered
 //! (`retry` says when). What holds throughout:
 //!
 //! - A trainer never sees the network, and nothing here sees a tensor.
-//! - `Complete` follows the acknowledgement of all measurements and weights.
+//! - `Complete` follows the acknowledgement of all measurements and files.
 //! - Nothing that must be remembered lives in a connection.
 //! - Every queue, wait and size has a named bound.
 
 mod address;
 mod args;
 mod attempt;
+mod checkpoint;
 mod dataset;
 mod error;
+mod fetching;
 mod hex;
 mod link;
 mod process;
@@ -44,5 +48,5 @@ pub use process::run;
 pub use retry::Backoff;
 pub use session::{End, Settings, serve};
 pub use toy::ToyTrainer;
-pub use trainer::{Epochs, Execution, Failure, Trained, Trainer};
+pub use trainer::{Checkpoint, Epochs, Execution, Failure, Trained, Trainer};
 pub use training::TrainingThread;

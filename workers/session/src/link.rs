@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::coordinator_client::CoordinatorClient;
 use sweep_proto::v1::{
     AcquireRequest, AcquireResponse, AttemptId, CompleteRequest, HeartbeatRequest, Measurement,
-    ReportRequest, Verdict, WeightsChunk, Worker, complete_request,
+    ReportRequest, UploadChunk, UploadedFile, Verdict, Worker, complete_request, uploaded_file,
 };
 use sweep_proto::{CHUNK_BYTES, MAX_MESSAGE_BYTES};
 use tonic::transport::Channel;
@@ -42,9 +42,10 @@ pub(crate) enum Call {
     Acquire,
     Heartbeat,
     Report,
-    UploadWeights,
+    Upload,
     Complete,
     FetchDataset,
+    FetchCheckpoint,
 }
 
 impl fmt::Display for Call {
@@ -53,9 +54,10 @@ impl fmt::Display for Call {
             Self::Acquire => "Acquire",
             Self::Heartbeat => "Heartbeat",
             Self::Report => "Report",
-            Self::UploadWeights => "UploadWeights",
+            Self::Upload => "Upload",
             Self::Complete => "Complete",
             Self::FetchDataset => "FetchDataset",
+            Self::FetchCheckpoint => "FetchCheckpoint",
         })
     }
 }
@@ -125,13 +127,19 @@ impl Link {
         Ok(response.verdict())
     }
 
-    /// Hands in the bytes of a safetensors file.
-    pub(crate) async fn upload(&self, id: AttemptId, weights: Vec<u8>) -> Result<(), CallError> {
-        let sha256 = hex(&Sha256::digest(&weights));
-        let weights = Arc::new(weights);
-        self.call(Call::UploadWeights, UPLOAD_LIMIT, |mut client| {
-            let chunks = tokio_stream::iter(chunks(id, &sha256, &weights));
-            async move { client.upload_weights(chunks).await }
+    /// Hands in a file that an attempt has made.
+    pub(crate) async fn upload(
+        &self,
+        id: AttemptId,
+        content: uploaded_file::Content,
+        bytes: Vec<u8>,
+    ) -> Result<(), CallError> {
+        let sha256 = hex(&Sha256::digest(&bytes));
+        let file = UploadedFile { id: Some(id), sha256, content: Some(content) };
+        let bytes = Arc::new(bytes);
+        self.call(Call::Upload, UPLOAD_LIMIT, |mut client| {
+            let chunks = tokio_stream::iter(chunks(&file, &bytes));
+            async move { client.upload(chunks).await }
         })
         .await?;
         Ok(())
@@ -223,18 +231,16 @@ impl Link {
 
 /// A file in chunks of [`CHUNK_BYTES`], made as they are sent; at least one.
 fn chunks(
-    id: AttemptId,
-    sha256: &str,
-    weights: &Arc<Vec<u8>>,
-) -> impl Iterator<Item = WeightsChunk> + Send + use<> {
-    let weights = Arc::clone(weights);
-    let sha256 = sha256.to_owned();
-    let count = weights.len().div_ceil(CHUNK_BYTES).max(1);
+    file: &UploadedFile,
+    bytes: &Arc<Vec<u8>>,
+) -> impl Iterator<Item = UploadChunk> + Send + use<> {
+    let bytes = Arc::clone(bytes);
+    let mut file = Some(file.clone());
+    let count = bytes.len().div_ceil(CHUNK_BYTES).max(1);
     (0..count).map(move |index| {
         let start = index * CHUNK_BYTES;
-        let end = weights.len().min(start + CHUNK_BYTES);
-        let data = weights[start..end].to_vec();
-        WeightsChunk { id: Some(id), sha256: sha256.clone(), data }
+        let end = bytes.len().min(start + CHUNK_BYTES);
+        UploadChunk { file: file.take(), data: bytes[start..end].to_vec() }
     })
 }
 

@@ -2,15 +2,18 @@
 //!
 //! Its numbers look like those of a network that learns, and depend on nothing
 //! but the specification's model and training settings and on the seed. Only
-//! exact arithmetic is used, so they are the same bits on every machine.
+//! exact arithmetic is used, so they are the same bits on every machine. As the
+//! numbers of an epoch need none before them, a checkpoint says no more than
+//! whose it is and where it was made.
 
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::{FailureKind, Measurement, Metric, Specification};
 
-use crate::trainer::{Epochs, Execution, Failure, Trained, Trainer};
+use crate::trainer::{Checkpoint, Epochs, Execution, Failure, Trained, Trainer};
 
 /// How often a pretended epoch asks whether it is still wanted.
 const STEP: Duration = Duration::from_millis(10);
@@ -42,7 +45,9 @@ impl Trainer for ToyTrainer {
             return Err(Failure { kind: FailureKind::Infeasible, message });
         };
         let curve = Curve::new(&execution.specification, execution.seed);
-        for epoch in 1..=training.epochs {
+        let trained = execution.checkpoint.as_ref().map(|from| Progress::read(from, execution));
+        let trained = trained.transpose()?.map_or(0, |progress| progress.epoch);
+        for epoch in trained + 1..=training.epochs {
             let start = Instant::now();
             if !self.pass_an_epoch(start, epochs) {
                 return Ok(Trained::default());
@@ -57,7 +62,9 @@ impl Trainer for ToyTrainer {
                 std::process::abort();
             }
         }
-        Ok(Trained { weights: Some(curve.weights()) })
+        let epoch = trained.max(training.epochs);
+        let checkpoint = execution.keep_checkpoint.then(|| Progress::write(epoch, execution));
+        Ok(Trained { weights: Some(curve.weights()), checkpoint })
     }
 }
 
@@ -84,6 +91,47 @@ impl ToyTrainer {
             }
             std::thread::sleep(left.min(STEP));
         }
+    }
+}
+
+/// What a checkpoint holds, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    /// Tells the format and its version.
+    format: String,
+    /// Whose it is.
+    execution: String,
+    /// The last epoch.
+    epoch: u32,
+}
+
+impl Progress {
+    const FORMAT: &str = "sweep toy checkpoint 1";
+
+    fn write(epoch: u32, execution: &Execution) -> Checkpoint {
+        let format = Self::FORMAT.to_owned();
+        let progress = Self { format, execution: execution.identity(), epoch };
+        let bytes = serde_json::to_vec(&progress).expect("text and numbers are JSON");
+        Checkpoint { epoch, bytes }
+    }
+
+    fn read(checkpoint: &Checkpoint, execution: &Execution) -> Result<Self, Failure> {
+        let problem = match serde_json::from_slice::<Self>(&checkpoint.bytes) {
+            Err(error) => format!("cannot be read: {error}"),
+            Ok(progress) if progress.format != Self::FORMAT => {
+                format!("is a `{}`, not a `{}`", progress.format, Self::FORMAT)
+            }
+            Ok(progress) if progress.execution != execution.identity() => {
+                "is of another specification or seed".to_owned()
+            }
+            Ok(progress) if progress.epoch != checkpoint.epoch => {
+                format!("is of epoch {}, not {}", progress.epoch, checkpoint.epoch)
+            }
+            Ok(progress) => return Ok(progress),
+        };
+        let message = format!("the checkpoint {problem}");
+        Err(Failure { kind: FailureKind::Error, message })
     }
 }
 
@@ -191,7 +239,13 @@ mod tests {
             dataset: Some(Dataset { path: path.to_owned(), ..Dataset::default() }),
             objective: None,
         };
-        Execution { specification, seed, dataset: PathBuf::from(path) }
+        Execution {
+            specification,
+            seed,
+            dataset: PathBuf::from(path),
+            checkpoint: None,
+            keep_checkpoint: false,
+        }
     }
 
     fn train(execution: &Execution, limit: usize) -> (Vec<Measurement>, Option<Vec<u8>>) {
@@ -222,6 +276,61 @@ mod tests {
         }
         assert!(measurements[19].metrics[0].value < measurements[0].metrics[0].value);
         assert!(measurements[19].metrics[3].value > measurements[0].metrics[3].value);
+    }
+
+    #[test]
+    fn it_goes_on_from_a_checkpoint_as_if_it_had_never_paused() {
+        let whole = train(&execution(9, "dense", "/a", 1), usize::MAX);
+        let mut kept = Kept { measurements: Vec::new(), limit: usize::MAX };
+        let mut checkpoint = None;
+        for epochs in [3, 7, 9] {
+            let mut part = execution(epochs, "dense", "/elsewhere", 1);
+            part.checkpoint = checkpoint;
+            part.keep_checkpoint = true;
+            let trained = ToyTrainer::default().train(&part, &mut kept).expect("its own");
+            assert_eq!(trained.weights, whole.1);
+            checkpoint = trained.checkpoint;
+            assert_eq!(checkpoint.as_ref().map(|checkpoint| checkpoint.epoch), Some(epochs));
+        }
+        assert_eq!(kept.measurements, whole.0);
+
+        // Further on than there is to train: nothing is left to do.
+        let mut shorter = execution(5, "dense", "/a", 1);
+        shorter.checkpoint = checkpoint.clone();
+        shorter.keep_checkpoint = true;
+        let mut none = Kept { measurements: Vec::new(), limit: usize::MAX };
+        let trained = ToyTrainer::default().train(&shorter, &mut none).expect("its own");
+        assert_eq!((none.measurements.len(), trained.checkpoint), (0, checkpoint));
+    }
+
+    #[test]
+    fn checkpoints_of_others_are_refused() {
+        let mut source = execution(3, "dense", "/a", 1);
+        source.keep_checkpoint = true;
+        let mut kept = Kept { measurements: Vec::new(), limit: usize::MAX };
+        let trained = ToyTrainer::default().train(&source, &mut kept).expect("never fails");
+        let made = trained.checkpoint.expect("asked for");
+        let refusal = |seed: u64, checkpoint: Checkpoint| {
+            let mut execution = execution(5, "dense", "/a", seed);
+            execution.checkpoint = Some(checkpoint);
+            let mut kept = Kept { measurements: Vec::new(), limit: usize::MAX };
+            let failure = ToyTrainer::default().train(&execution, &mut kept).expect_err("refused");
+            assert_eq!((failure.kind, kept.measurements.len()), (FailureKind::Error, 0));
+            failure.message
+        };
+        assert_eq!(refusal(2, made.clone()), "the checkpoint is of another specification or seed");
+        let wrong_epoch = Checkpoint { epoch: 4, ..made.clone() };
+        assert_eq!(refusal(1, wrong_epoch), "the checkpoint is of epoch 3, not 4");
+        let other = String::from_utf8(made.bytes.clone()).expect("JSON");
+        let other = other.replace("checkpoint 1", "checkpoint 9").into_bytes();
+        assert_eq!(
+            refusal(1, Checkpoint { bytes: other, ..made.clone() }),
+            "the checkpoint is a `sweep toy checkpoint 9`, not a `sweep toy checkpoint 1`"
+        );
+        for end in 0..made.bytes.len() {
+            let cut = Checkpoint { bytes: made.bytes[..end].to_vec(), ..made.clone() };
+            assert!(refusal(1, cut).starts_with("the checkpoint cannot be read: "));
+        }
     }
 
     #[test]

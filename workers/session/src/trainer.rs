@@ -5,7 +5,11 @@
 
 use std::path::PathBuf;
 
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::{FailureKind, Measurement, Specification};
+
+use crate::hex::hex;
 
 /// One execution to train.
 #[derive(Debug, Clone)]
@@ -16,13 +20,57 @@ pub struct Execution {
     pub seed: u64,
     /// Folder with the dataset's files, as prepared by the coordinator.
     pub dataset: PathBuf,
+    /// Where training goes on; absent: it begins with epoch 1.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether a checkpoint is to be made after the last epoch.
+    pub keep_checkpoint: bool,
+}
+
+/// All that a trainer needs to go on after an epoch as if it had never paused.
+///
+/// Made and read by trainers alone: anything else passes the bytes on. It may
+/// be given to an execution with another number of epochs than the one that
+/// made it; see [`Execution::identity`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last epoch that went into it, from 1.
+    pub epoch: u32,
+    /// In the trainer's own format.
+    pub bytes: Vec<u8>,
 }
 
 /// What a finished execution leaves besides its measurements.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trained {
-    /// Weights of the best epoch by the objective, as the bytes of a safetensors file.
+    /// Weights of the best epoch by the objective, as the bytes of a
+    /// safetensors file. The epochs before the checkpoint that was started
+    /// from count too.
     pub weights: Option<Vec<u8>>,
+    /// Made after the last epoch, if the execution says so.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl Execution {
+    /// A digest, in hexadecimal, of what an execution's numbers depend on: its
+    /// seed and its specification, except how many epochs there are and where
+    /// the dataset lies.
+    ///
+    /// Executions of the same identity pass through the same states epoch by
+    /// epoch, so that one may go on from another's checkpoint.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let mut specification = self.specification.clone();
+        if let Some(training) = &mut specification.training {
+            training.epochs = 0;
+        }
+        if let Some(dataset) = &mut specification.dataset {
+            dataset.path.clear();
+        }
+        let digest = Sha256::new()
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update(specification.encode_to_vec());
+        hex(&digest.finalize())
+    }
 }
 
 /// Why an execution could not be finished.
@@ -62,9 +110,14 @@ pub trait Trainer: Send + 'static {
 
     /// Trains one execution to its end.
     ///
+    /// With a checkpoint it goes on after that one's epoch, and reports only
+    /// the epochs that it trains itself.
+    ///
     /// # Errors
     ///
-    /// Says why the execution could not be finished. A panic is caught by the
+    /// Says why the execution could not be finished. A checkpoint that cannot be
+    /// gone on from is a [`FailureKind::Error`] that says what is wrong with it.
+    /// A panic is caught by the
     /// session and becomes a [`FailureKind::Error`]; the worker lives on.
     fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs)
     -> Result<Trained, Failure>;

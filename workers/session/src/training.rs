@@ -194,6 +194,8 @@ mod tests {
             specification: Specification::default(),
             seed: 0,
             dataset: PathBuf::from("nowhere"),
+            checkpoint: None,
+            keep_checkpoint: false,
         };
         let (mut measurements, training) = trainer.train(execution, Stop::default()).await;
         let limit = WAITING_LIMIT as u32;

@@ -11,16 +11,17 @@ use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::acquire_response::Answer;
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
+use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{
-    AcquireRequest, AcquireResponse, Assignment, AttemptId, CompleteRequest, CompleteResponse,
-    Dataset, DatasetChunk, FetchDatasetRequest, HeartbeatRequest, HeartbeatResponse, Model,
-    ReportRequest, ReportResponse, Specification, StudyOver, Training, UploadWeightsResponse,
-    Verdict, WeightsChunk, Worker,
+    AcquireRequest, AcquireResponse, Assignment, AttemptId, CheckpointChunk, CompleteRequest,
+    CompleteResponse, Dataset, DatasetChunk, EpochEnd, FetchCheckpointRequest, FetchDatasetRequest,
+    HeartbeatRequest, HeartbeatResponse, Model, ReportRequest, ReportResponse, Specification,
+    StudyOver, Training, UploadChunk, UploadResponse, Verdict, Worker,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Digest of the tests' dataset.
 pub(crate) const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -35,8 +36,11 @@ pub(crate) enum Event {
     Heartbeat(AttemptId),
     Report(AttemptId, Vec<u32>),
     Weights(AttemptId, usize),
+    /// A checkpoint's epoch and its bytes.
+    Checkpoint(AttemptId, u32, Vec<u8>),
     Complete(AttemptId, Outcome),
     Fetch(String),
+    FetchCheckpoint(AttemptId, u32),
 }
 
 /// What is answered; shared by test and server, and by one server and the next.
@@ -50,6 +54,8 @@ pub(crate) struct Script {
     failures: Mutex<VecDeque<Status>>,
     verdict: Mutex<Verdict>,
     dataset: Mutex<Vec<DatasetChunk>>,
+    /// What `FetchCheckpoint` streams.
+    checkpoint: Mutex<Vec<u8>>,
     refusal: Mutex<Option<Status>>,
 }
 
@@ -72,6 +78,7 @@ impl ScriptedCoordinator {
             failures: Mutex::default(),
             verdict: Mutex::new(Verdict::Continue),
             dataset: Mutex::default(),
+            checkpoint: Mutex::default(),
             refusal: Mutex::default(),
         });
         let mut coordinator =
@@ -152,6 +159,11 @@ impl ScriptedCoordinator {
         *self.script.dataset.lock().unwrap() = files.iter().map(chunk).collect();
     }
 
+    /// What `FetchCheckpoint` streams.
+    pub(crate) fn set_checkpoint(&self, bytes: &[u8]) {
+        *self.script.checkpoint.lock().unwrap() = bytes.to_vec();
+    }
+
     /// The next event, heartbeats included.
     pub(crate) async fn any_event(&mut self) -> Event {
         let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
@@ -227,6 +239,8 @@ pub(crate) fn assignment(trial: u32) -> Assignment {
         seed: 7,
         heartbeat_ms: 20,
         lease_ms: 20_000,
+        checkpoint: None,
+        keep_checkpoint: false,
     }
 }
 
@@ -240,8 +254,8 @@ impl Script {
 
 #[tonic::async_trait]
 impl Coordinator for Script {
-    type FetchDatasetStream =
-        Pin<Box<dyn tokio_stream::Stream<Item = Result<DatasetChunk, Status>> + Send>>;
+    type FetchDatasetStream = Chunks<DatasetChunk>;
+    type FetchCheckpointStream = Chunks<CheckpointChunk>;
 
     async fn acquire(
         &self,
@@ -282,24 +296,27 @@ impl Coordinator for Script {
         Ok(Response::new(ReportResponse { verdict: verdict.into() }))
     }
 
-    async fn upload_weights(
+    async fn upload(
         &self,
-        request: Request<Streaming<WeightsChunk>>,
-    ) -> Result<Response<UploadWeightsResponse>, Status> {
+        request: Request<Streaming<UploadChunk>>,
+    ) -> Result<Response<UploadResponse>, Status> {
         let mut stream = request.into_inner();
-        let mut weights = Vec::new();
-        let mut last = None;
+        let mut bytes = Vec::new();
+        let mut file = None;
         while let Some(chunk) = stream.message().await? {
             assert!(chunk.data.len() <= sweep_proto::CHUNK_BYTES);
-            weights.extend(chunk.data);
-            last = Some((chunk.id.unwrap(), chunk.sha256));
+            assert_eq!(file.is_none(), chunk.file.is_some(), "the first says what it is");
+            file = file.or(chunk.file);
+            bytes.extend(chunk.data);
         }
-        let (id, sha256) = last.expect("at least one chunk");
-        let digest: String =
-            Sha256::digest(&weights).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(sha256, digest);
-        self.note(Event::Weights(id, weights.len()))?;
-        Ok(Response::new(UploadWeightsResponse {}))
+        let file = file.expect("at least one chunk");
+        assert_eq!(file.sha256, sha256(&bytes));
+        let id = file.id.unwrap();
+        self.note(match file.content.unwrap() {
+            Content::Weights(_) => Event::Weights(id, bytes.len()),
+            Content::Checkpoint(EpochEnd { epoch }) => Event::Checkpoint(id, epoch, bytes),
+        })?;
+        Ok(Response::new(UploadResponse {}))
     }
 
     async fn complete(
@@ -316,13 +333,40 @@ impl Coordinator for Script {
         request: Request<FetchDatasetRequest>,
     ) -> Result<Response<Self::FetchDatasetStream>, Status> {
         let chunks: Vec<_> = self.dataset.lock().unwrap().iter().cloned().map(Ok).collect();
-        match self.note(Event::Fetch(request.into_inner().digest)) {
-            Ok(()) => Ok(Response::new(Box::pin(tokio_stream::iter(chunks)))),
-            // Breaks off half-way.
-            Err(status) => {
-                let half = chunks.into_iter().take(1).chain([Err(status)]);
-                Ok(Response::new(Box::pin(tokio_stream::iter(half.collect::<Vec<_>>()))))
-            }
+        let noted = self.note(Event::Fetch(request.into_inner().digest));
+        Ok(Response::new(stream(chunks, noted)))
+    }
+
+    async fn fetch_checkpoint(
+        &self,
+        request: Request<FetchCheckpointRequest>,
+    ) -> Result<Response<Self::FetchCheckpointStream>, Status> {
+        let FetchCheckpointRequest { id, epoch } = request.into_inner();
+        let bytes = self.checkpoint.lock().unwrap().clone();
+        let chunk = |data: &[u8]| Ok(CheckpointChunk { data: data.to_vec() });
+        let chunks = bytes.chunks(sweep_proto::CHUNK_BYTES).map(chunk).collect();
+        match self.note(Event::FetchCheckpoint(id.unwrap(), epoch)) {
+            Err(status) if status.code() == Code::NotFound => Err(status),
+            noted => Ok(Response::new(stream(chunks, noted))),
         }
     }
+}
+
+type Chunks<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
+
+/// All chunks or, if a failure was ordered, the first of them and then that.
+fn stream<T: Send + 'static>(
+    mut chunks: Vec<Result<T, Status>>,
+    noted: Result<(), Status>,
+) -> Chunks<T> {
+    if let Err(status) = noted {
+        chunks.truncate(1);
+        chunks.push(Err(status));
+    }
+    Box::pin(tokio_stream::iter(chunks))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -23,7 +23,7 @@ async fn training_goes_on_while_the_coordinator_is_away() {
         gate.recv().unwrap();
         assert!(report(epochs, 2..=200));
         trained.send(()).unwrap();
-        Ok(Trained { weights: Some(vec![1, 2, 3]) })
+        Ok(Trained { weights: Some(vec![1, 2, 3]), checkpoint: None })
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -51,7 +51,7 @@ async fn a_call_without_an_answer_is_sent_again() {
     let mut coordinator = ScriptedCoordinator::start();
     let _worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
-        Ok(Trained { weights: Some(vec![1]) })
+        Ok(Trained { weights: Some(vec![1]), checkpoint: None })
     });
     coordinator.acquired().await;
     coordinator.fail_next(Status::unavailable("lost"));

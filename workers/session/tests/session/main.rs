@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod checkpoints;
 mod coordinator;
 mod datasets;
 mod losses;

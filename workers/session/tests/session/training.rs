@@ -22,7 +22,10 @@ async fn execution_after_execution_until_the_study_is_over() {
     let worker = start(coordinator.address, move |execution, epochs| {
         assert_eq!(execution.seed, 7);
         assert!(report(epochs, 1..=10));
-        Ok(Trained { weights: Some((0..size).map(|index| index as u8).collect()) })
+        Ok(Trained {
+            weights: Some((0..size).map(|index| index as u8).collect()),
+            checkpoint: None,
+        })
     });
     let said = coordinator.acquired().await;
     assert_eq!(said.name, "test");
@@ -75,7 +78,7 @@ async fn a_stop_in_a_heartbeat_ends_a_long_epoch() {
     let worker = start(coordinator.address, |_, epochs| {
         train_until_unwanted(epochs);
         assert!(!report(epochs, 1..=1), "what is reported now is not wanted");
-        Ok(Trained { weights: Some(vec![1]) })
+        Ok(Trained { weights: Some(vec![1]), checkpoint: None })
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -152,7 +155,7 @@ async fn a_worker_told_to_leave_gives_its_lease_back() {
     let worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
         train_until_unwanted(epochs);
-        Ok(Trained { weights: Some(vec![1]) })
+        Ok(Trained { weights: Some(vec![1]), checkpoint: None })
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -170,7 +173,8 @@ async fn a_worker_told_to_leave_gives_its_lease_back() {
 #[tokio::test]
 async fn a_worker_told_to_leave_still_hands_a_result_in() {
     let mut coordinator = ScriptedCoordinator::start();
-    let worker = start(coordinator.address, |_, _| Ok(Trained { weights: Some(vec![1]) }));
+    let worker =
+        start(coordinator.address, |_, _| Ok(Trained { weights: Some(vec![1]), checkpoint: None }));
     coordinator.acquired().await;
     for _ in 0..3 {
         coordinator.fail_next(Status::unavailable("busy"));
