@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use safetensors::SafeTensorError;
 use sweep_proto::shape::ShapeError;
 use sweep_proto::v1::FailureKind;
 use sweep_session::Failure;
@@ -28,12 +29,47 @@ pub(crate) enum TrainingError {
     /// Training has left the range of numbers.
     #[error("{metric} is {value} at epoch {epoch}")]
     Diverged { metric: &'static str, value: f64, epoch: u32 },
+    /// The checkpoint to start from is none to start from.
+    #[error("the checkpoint {0}")]
+    Checkpoint(#[from] CheckpointError),
     /// libtorch refused an operation.
     #[error("{}", brief(.0))]
     Torch(#[from] TchError),
     /// The weights could not be put into a file.
     #[error("the weights cannot be written: {0}")]
-    Weights(#[from] safetensors::SafeTensorError),
+    Weights(#[from] SafeTensorError),
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckpointError {
+    /// Not even a safetensors file.
+    #[error("cannot be read: {0}")]
+    File(SafeTensorError),
+    /// Some other safetensors file.
+    #[error("has no header: it is another kind of file")]
+    NoHeader,
+    /// The header does not hold what it should.
+    #[error("has an unreadable header: {0}")]
+    Header(serde_json::Error),
+    /// Another version's.
+    #[error("has format {found}, and this version of sweep knows format {known}")]
+    Format { found: u32, known: u32 },
+    /// Another training's.
+    #[error("is of another specification or seed")]
+    Foreign,
+    /// Another one of this training's.
+    #[error("is of epoch {found}, not {expected}")]
+    Epoch { found: u32, expected: u32 },
+    /// A tensor is missing.
+    #[error("has no tensor `{tensor}`")]
+    Missing { tensor: String },
+    /// A tensor does not fit.
+    #[error("has a tensor `{tensor}` of shape {found:?} where f32 of shape {expected:?} belongs")]
+    Shape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
+    /// A tensor belongs nowhere.
+    #[error("has more tensors than belong into it")]
+    Superfluous,
 }
 
 /// Why a layer cannot be built.
@@ -84,7 +120,7 @@ impl TrainingError {
                     FailureKind::Error
                 }
             }
-            Self::Dataset(_) | Self::Weights(_) => FailureKind::Error,
+            Self::Dataset(_) | Self::Checkpoint(_) | Self::Weights(_) => FailureKind::Error,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::device::DeviceChoice;
 use crate::trainer::TorchTrainer;
 
 mod allocator;
+mod checkpoint;
 mod dataset;
 mod device;
 mod error;
@@ -23,6 +24,7 @@ mod network;
 mod npy;
 mod optimizer;
 mod plan;
+mod tensor_file;
 #[cfg(test)]
 mod testing;
 mod trainer;

@@ -177,6 +177,16 @@ impl Best {
         Self { goal, value: None }
     }
 
+    /// The metric at the best epoch so far.
+    pub(crate) fn value(&self) -> Option<f64> {
+        self.value
+    }
+
+    /// As if this had been the best so far.
+    pub(crate) fn set_value(&mut self, value: Option<f64>) {
+        self.value = value;
+    }
+
     /// Whether this epoch is the best so far.
     pub(crate) fn improves(&mut self, measured: &Measured) -> bool {
         let value = measured.get(self.goal.metric);
@@ -206,12 +216,22 @@ impl EarlyStopping {
         Self { goal, patience, min_delta: min_delta.abs(), best: None, waited: 0 }
     }
 
+    /// The best value so far, and for how many epochs there was no better one.
+    pub(crate) fn state(&self) -> (Option<f64>, u32) {
+        (self.best, self.waited)
+    }
+
+    /// As if [`EarlyStopping::state`] had been this.
+    pub(crate) fn set_state(&mut self, best: Option<f64>, waited: u32) {
+        (self.best, self.waited) = (best, waited);
+    }
+
     /// Whether this epoch is to be the last.
     pub(crate) fn ends(&mut self, measured: &Measured) -> bool {
         let value = measured.get(self.goal.metric);
         match self.best {
             Some(best) if !self.goal.is_better(value, best, self.min_delta) => {
-                self.waited += 1;
+                self.waited = self.waited.saturating_add(1);
                 self.waited >= self.patience
             }
             Some(_) | None => {

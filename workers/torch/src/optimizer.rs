@@ -38,6 +38,24 @@ impl Adam {
         Ok(Self { settings, steps: 0, variables })
     }
 
+    /// Steps taken.
+    pub(crate) fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// As if so many steps had been taken; see [`Adam::moments`].
+    pub(crate) fn set_steps(&mut self, steps: i32) {
+        self.steps = steps.max(0);
+    }
+
+    /// Both moments of every weight, by name: with the number of steps all that
+    /// the optimizer remembers. They share memory with its own.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        self.variables.iter().enumerate().flat_map(|(index, Variable { first, second, .. })| {
+            [(format!("adam/first/{index}"), first), (format!("adam/second/{index}"), second)]
+        })
+    }
+
     /// One step down the gradient of `loss`, a scalar.
     pub(crate) fn step(&mut self, loss: &Tensor) -> Result<(), TchError> {
         let weights: Vec<_> = self.variables.iter().map(|variable| &variable.weight).collect();

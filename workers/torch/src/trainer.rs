@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use sweep_proto::v1;
 use sweep_session::{Epochs, Execution, Failure, Trained, Trainer};
 
+use crate::checkpoint;
 use crate::dataset::Dataset;
 use crate::device::OpenDevice;
 use crate::error::TrainingError;
 use crate::network::Network;
 use crate::plan::Plan;
-use crate::training::fit;
+use crate::training::{Progress, fit};
+use crate::weights::Snapshot;
 
 /// Trains executions on one device.
 ///
 /// On the CPU the same specification and seed give the same measurements in
 /// every process with the same number of threads; sums are taken in another
-/// order with another number. On a GPU they agree only roughly, as libtorch's
+/// order with another number. So does an execution that goes on from a
+/// checkpoint. On a GPU they agree only roughly, as libtorch's
 /// kernels there add in no fixed order.
 #[derive(Debug)]
 pub(crate) struct TorchTrainer {
@@ -47,13 +50,22 @@ impl TorchTrainer {
         let device = self.device.device;
         // Everything random draws from this one generator, and one execution
         // runs at a time, so that nothing is left over from the one before.
+        // From here on come the initial weights; every epoch seeds it again.
         tch::manual_seed(execution.seed.cast_signed());
         let v1::Dataset { input_shape, classes, .. } = &plan.dataset;
         let mut network = Network::build(&plan.model, input_shape, *classes, device)?;
+        let mut progress = Progress::new(&plan, &network)?;
+        if let Some(checkpoint) = &execution.checkpoint {
+            checkpoint::restore(checkpoint, execution, &network, &mut progress)?;
+        }
         let dataset = self.dataset(execution, &plan.dataset)?;
-        let best = fit(&mut network, dataset, &plan, epochs)?;
-        let weights = best.map(|weights| weights.to_safetensors()).transpose()?;
-        Ok(Trained { weights })
+        if !fit(&mut network, &mut progress, dataset, &plan, execution.seed, epochs)? {
+            return Ok(Trained::default());
+        }
+        let weights = progress.best_weights.as_ref().map(Snapshot::to_safetensors).transpose()?;
+        let keep = execution.keep_checkpoint;
+        let checkpoint = keep.then(|| checkpoint::write(execution, &network, &progress));
+        Ok(Trained { weights, checkpoint: checkpoint.transpose()? })
     }
 
     /// The execution's dataset, read if it is not that of the execution before.

@@ -7,16 +7,43 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::dataset::{Dataset, Examples};
 use crate::error::TrainingError;
-use crate::metrics::{Best, Means, Measured, Totals};
+use crate::metrics::{Best, EarlyStopping, Means, Measured, Totals};
 use crate::network::{Mode, Network};
 use crate::optimizer::Adam;
 use crate::plan::Plan;
 use crate::weights::Snapshot;
 
-/// Trains a network and reports every epoch.
+/// What training has come to, apart from the network's weights.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// The last epoch that was trained; 0 before the first.
+    pub(crate) epoch: u32,
+    pub(crate) optimizer: Adam,
+    pub(crate) best: Best,
+    /// Those of the best epoch.
+    pub(crate) best_weights: Option<Snapshot>,
+    pub(crate) early_stopping: Option<EarlyStopping>,
+}
+
+impl Progress {
+    /// Nothing is trained yet.
+    pub(crate) fn new(plan: &Plan, network: &Network) -> Result<Self, TchError> {
+        Ok(Self {
+            epoch: 0,
+            optimizer: Adam::new(plan.optimizer, network.trainable())?,
+            best: Best::new(plan.objective),
+            best_weights: None,
+            early_stopping: plan.early_stopping.clone(),
+        })
+    }
+}
+
+/// Trains a network from where it is, and reports every epoch.
 ///
-/// Returns the weights of the best epoch by the objective, or `None` when
-/// nobody waits for the result any more.
+/// - `seed`: of shuffling and dropout; every epoch draws its own from it, so
+///   that what is random in an epoch does not depend on where training began
+///
+/// Returns whether anybody waits for the result.
 ///
 /// # Errors
 ///
@@ -25,36 +52,44 @@ use crate::weights::Snapshot;
 /// likely for want of memory.
 pub(crate) fn fit(
     network: &mut Network,
+    progress: &mut Progress,
     dataset: &Dataset,
     plan: &Plan,
+    seed: u64,
     epochs: &mut dyn Epochs,
-) -> Result<Option<Snapshot>, TrainingError> {
-    let mut optimizer = Adam::new(plan.optimizer, network.trainable())?;
-    let mut best = Best::new(plan.objective);
-    let mut best_weights = None;
-    let mut early_stopping = plan.early_stopping.clone();
-    for epoch in 1..=plan.epochs {
+) -> Result<bool, TrainingError> {
+    for epoch in progress.epoch + 1..=plan.epochs {
         let started = Instant::now();
+        tch::manual_seed(epoch_seed(seed, epoch));
         let batch = plan.batch_size;
-        let train = train_epoch(network, &mut optimizer, &dataset.train, batch, epochs)?;
-        let Some(train) = train else { return Ok(None) };
+        let train = train_epoch(network, &mut progress.optimizer, &dataset.train, batch, epochs)?;
+        let Some(train) = train else { return Ok(false) };
         let validation = evaluate(network, &dataset.validation, batch, epochs)?;
-        let Some(validation) = validation else { return Ok(None) };
+        let Some(validation) = validation else { return Ok(false) };
         let measured = Measured { train, validation };
         let seconds = started.elapsed().as_secs_f64();
         let wanted = epochs.report(measured.to_measurement(epoch, seconds));
         measured.check_finite(epoch)?;
         if !wanted {
-            return Ok(None);
+            return Ok(false);
         }
-        if best.improves(&measured) {
-            best_weights = Some(Snapshot::of(network)?);
+        progress.epoch = epoch;
+        if progress.best.improves(&measured) {
+            progress.best_weights = Some(Snapshot::of(network)?);
         }
-        if early_stopping.as_mut().is_some_and(|stopping| stopping.ends(&measured)) {
+        if progress.early_stopping.as_mut().is_some_and(|stopping| stopping.ends(&measured)) {
             break;
         }
     }
-    Ok(best_weights)
+    Ok(true)
+}
+
+/// Seeds an epoch: SplitMix64's number `epoch` from `seed` on.
+fn epoch_seed(seed: u64, epoch: u32) -> i64 {
+    let mut mixed = seed.wrapping_add(u64::from(epoch).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)).cast_signed()
 }
 
 /// One pass over the examples in random order, the last batch as short as it comes.

@@ -3,13 +3,11 @@
 //! Names are `layer/weight` with Keras's names for both; shapes and axes are
 //! Keras's. The file's metadata tells the version of sweep.
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, TensorView};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use crate::error::TrainingError;
 use crate::network::Network;
+use crate::tensor_file;
 
 /// A copy of a network's weights, on its device.
 #[derive(Debug)]
@@ -23,30 +21,15 @@ impl Snapshot {
         network.weights().map(copy).collect::<Result<_, TchError>>().map(Self)
     }
 
+    /// The weights by name.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values))
+    }
+
     /// The bytes of a safetensors file, f32.
     pub(crate) fn to_safetensors(&self) -> Result<Vec<u8>, TrainingError> {
-        let mut data = Vec::with_capacity(self.0.len());
-        for (name, values) in &self.0 {
-            data.push((name, sizes(values), bytes(values)?));
-        }
-        let mut views = Vec::with_capacity(data.len());
-        for (name, shape, bytes) in &data {
-            views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?));
-        }
-        let version = ("sweep_version".to_owned(), sweep_proto::VERSION.to_owned());
-        Ok(safetensors::serialize(views, &Some(HashMap::from([version])))?)
+        let weights: Vec<_> =
+            self.weights().map(|(name, values)| (name.to_owned(), values)).collect();
+        tensor_file::write(&weights, ("sweep_version", sweep_proto::VERSION.to_owned()))
     }
-}
-
-fn sizes(values: &Tensor) -> Vec<usize> {
-    let size = |size: i64| usize::try_from(size).expect("a tensor's sizes are not negative");
-    values.size().into_iter().map(size).collect()
-}
-
-/// The values in row-major order, little-endian f32.
-fn bytes(values: &Tensor) -> Result<Vec<u8>, TchError> {
-    let values = values.f_to(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
-    let mut floats = vec![0.0_f32; values.numel()];
-    values.f_copy_data(&mut floats, values.numel())?;
-    Ok(floats.into_iter().flat_map(f32::to_le_bytes).collect())
 }

@@ -1,0 +1,157 @@
+//! A checkpoint: everything that training goes on from, as a safetensors file.
+//!
+//! Its tensors are the network's weights with all statistics, the optimizer's
+//! moments, and the weights of the best epoch so far; what is not a tensor
+//! stands as JSON in the metadata. The random generator is in none of it: every
+//! epoch seeds it anew. So an execution that goes on from a checkpoint passes
+//! through the very numbers, to the bit on a CPU, of one that never paused.
+
+use serde::{Deserialize, Serialize};
+use sweep_session::{Checkpoint, Execution};
+
+use crate::error::{CheckpointError, TrainingError};
+use crate::network::Network;
+use crate::tensor_file::{self, TensorFile};
+use crate::training::Progress;
+use crate::weights::Snapshot;
+
+/// Version of the format; to be raised when what is in a file changes.
+const FORMAT: u32 = 1;
+
+/// Key of the header in the file's metadata.
+const HEADER: &str = "sweep_checkpoint";
+
+/// What is not a tensor.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: u32,
+    /// [`Execution::identity`] of whoever made it.
+    execution: String,
+    /// The last epoch that went into it.
+    epoch: u32,
+    /// The optimizer's.
+    steps: i32,
+    /// The objective at the best epoch.
+    best: Option<f64>,
+    early_stopping: Option<Waited>,
+}
+
+/// What early stopping has seen.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waited {
+    best: Option<f64>,
+    epochs: u32,
+}
+
+/// Only the version of the header, whatever else it says.
+#[derive(Debug, Deserialize)]
+struct Version {
+    format: u32,
+}
+
+/// Makes the checkpoint of an execution after its last trained epoch.
+///
+/// # Errors
+///
+/// When libtorch refuses, most likely for want of memory.
+pub(crate) fn write(
+    execution: &Execution,
+    network: &Network,
+    progress: &Progress,
+) -> Result<Checkpoint, TrainingError> {
+    let stopping = progress.early_stopping.as_ref();
+    let header = Header {
+        format: FORMAT,
+        execution: execution.identity(),
+        epoch: progress.epoch,
+        steps: progress.optimizer.steps(),
+        best: progress.best.value(),
+        early_stopping: stopping.map(|stopping| {
+            let (best, epochs) = stopping.state();
+            Waited { best, epochs }
+        }),
+    };
+    let header = serde_json::to_string(&header).expect("numbers and text are JSON");
+    let mut tensors: Vec<_> =
+        network.weights().map(|(name, values)| (network_name(&name), values)).collect();
+    tensors.extend(progress.optimizer.moments());
+    let best = progress.best_weights.iter().flat_map(Snapshot::weights);
+    tensors.extend(best.map(|(name, values)| (best_name(name), values)));
+    Ok(Checkpoint { epoch: progress.epoch, bytes: tensor_file::write(&tensors, (HEADER, header))? })
+}
+
+/// Puts network and progress, both new, where they were at a checkpoint.
+///
+/// # Errors
+///
+/// [`TrainingError::Checkpoint`] when it is not one of this execution's, or
+/// does not hold what it should.
+pub(crate) fn restore(
+    checkpoint: &Checkpoint,
+    execution: &Execution,
+    network: &Network,
+    progress: &mut Progress,
+) -> Result<(), TrainingError> {
+    let mut file = TensorFile::read(&checkpoint.bytes).map_err(CheckpointError::File)?;
+    let header = header(&file, checkpoint, execution)?;
+    for (name, values) in network.weights() {
+        file.take(&network_name(&name), values)?;
+    }
+    for (name, values) in progress.optimizer.moments() {
+        file.take(&name, values)?;
+    }
+    if header.best.is_some() {
+        let best = Snapshot::of(network)?;
+        for (name, values) in best.weights() {
+            file.take(&best_name(name), values)?;
+        }
+        progress.best_weights = Some(best);
+    }
+    if file.has_more() {
+        return Err(TrainingError::Checkpoint(CheckpointError::Superfluous));
+    }
+    progress.epoch = header.epoch;
+    progress.optimizer.set_steps(header.steps);
+    progress.best.set_value(header.best);
+    match (&mut progress.early_stopping, header.early_stopping) {
+        (Some(stopping), Some(Waited { best, epochs })) => stopping.set_state(best, epochs),
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(TrainingError::Checkpoint(CheckpointError::Foreign));
+        }
+    }
+    Ok(())
+}
+
+/// The header, if it is that of the announced checkpoint of this execution.
+fn header(
+    file: &TensorFile<'_>,
+    checkpoint: &Checkpoint,
+    execution: &Execution,
+) -> Result<Header, CheckpointError> {
+    let text = file.metadata(HEADER).ok_or(CheckpointError::NoHeader)?;
+    // First the version: another one may have another header.
+    let Version { format } = serde_json::from_str(text).map_err(CheckpointError::Header)?;
+    if format != FORMAT {
+        return Err(CheckpointError::Format { found: format, known: FORMAT });
+    }
+    let header: Header = serde_json::from_str(text).map_err(CheckpointError::Header)?;
+    if header.execution != execution.identity() {
+        return Err(CheckpointError::Foreign);
+    }
+    if header.epoch != checkpoint.epoch {
+        let (found, expected) = (header.epoch, checkpoint.epoch);
+        return Err(CheckpointError::Epoch { found, expected });
+    }
+    Ok(header)
+}
+
+fn network_name(weight: &str) -> String {
+    format!("network/{weight}")
+}
+
+fn best_name(weight: &str) -> String {
+    format!("best/{weight}")
+}
