@@ -13,6 +13,8 @@ use crate::store::{Origin, Store, StoreError};
 const LOCK: &str = "lock";
 const DATABASE: &str = "study.db";
 const EXPERIMENT: &str = "experiment.yaml";
+/// Folder of the checkpoints from which training may go on.
+const CHECKPOINTS: &str = "checkpoints";
 /// Folder of the local workers' output.
 const LOGS: &str = "logs";
 
@@ -133,7 +135,7 @@ impl RunDirectory {
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(fail(&lock_path))?;
-        for folder in [WEIGHTS, LOGS] {
+        for folder in [WEIGHTS, CHECKPOINTS, LOGS] {
             let folder = path.join(folder);
             fs::create_dir_all(&folder).map_err(fail(&folder))?;
         }
@@ -150,6 +152,12 @@ impl RunDirectory {
     #[must_use]
     pub fn weights(&self) -> PathBuf {
         self.path.join(WEIGHTS)
+    }
+
+    /// Where checkpoints are kept.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
     }
 
     /// Where the local workers' output is kept.

@@ -5,6 +5,8 @@
 //! it returns are folded into its study already, and whoever calls it makes
 //! them durable before sending a reply.
 
+mod checkpoints;
+
 use std::collections::VecDeque;
 
 use sweep_proto::v1::Specification;
@@ -13,8 +15,8 @@ use super::leases::{Leases, Worker};
 use crate::oracle::{Oracle, Proposal, Stopping, Suggestion};
 use crate::space::HyperParameters;
 use crate::study::{
-    AttemptId, Ended, Measurement, Outcome, Record, Stage, Stamped, Study, Trial, TrialId,
-    TrialState,
+    AttemptId, Checkpoint, CheckpointId, Ended, Measurement, Outcome, Record, Stage, Stamped,
+    Study, Trial, TrialId, TrialState,
 };
 
 /// An execution whose workers were lost so often is not leased again: it
@@ -66,6 +68,20 @@ pub enum Event {
         /// In the order of epochs; those known already are ignored.
         measurements: Vec<Measurement>,
     },
+    /// A worker has handed in a checkpoint, and its file is stored.
+    CheckpointStored {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// The attempt that made it.
+        id: AttemptId,
+        /// What was stored.
+        checkpoint: Checkpoint,
+    },
+    /// The file of a checkpoint is gone.
+    CheckpointLost {
+        /// Which one.
+        checkpoint: CheckpointId,
+    },
     /// A worker is done with an attempt.
     Complete {
         /// Who waits.
@@ -99,6 +115,10 @@ pub enum Reply {
         specification: Box<Specification>,
         /// Seeds everything random.
         seed: u64,
+        /// Where to go on, and the attempt that made it; absent: at epoch 1.
+        checkpoint: Option<(AttemptId, Checkpoint)>,
+        /// Whether to hand in a checkpoint made after the last epoch.
+        keep_checkpoint: bool,
     },
     /// Nothing at present; ask again.
     Wait,
@@ -208,6 +228,7 @@ impl Search {
             step.lose_worker(id, "the coordinator that had started it ended");
         }
         step.end_study_if_over();
+        step.drop_checkpoints();
         step.decision
     }
 
@@ -222,12 +243,17 @@ impl Search {
             Event::Report { reply_to, id, measurements } => {
                 step.on_report(reply_to, id, measurements);
             }
+            Event::CheckpointStored { reply_to, id, checkpoint } => {
+                step.on_checkpoint_stored(reply_to, id, checkpoint);
+            }
+            Event::CheckpointLost { checkpoint } => step.on_checkpoint_lost(checkpoint),
             Event::Complete { reply_to, id, outcome } => step.on_complete(reply_to, id, outcome),
             Event::WorkerGone { name, message } => step.on_worker_gone(&name, &message),
             Event::Tick => step.on_tick(),
             Event::Interrupt => step.search.interrupted = true,
         }
         step.serve_parked();
+        step.drop_checkpoints();
         step.decision
     }
 
@@ -239,6 +265,13 @@ impl Search {
             assert_eq!(attempt.outcome, None, "a leased attempt is open: {id:?}");
             assert!(!self.study.trials[id.trial.0 as usize].has_ended());
         }
+        for (id, checkpoint) in &self.study.checkpoints {
+            let attempt = self.study.attempt(*id).expect("who made a checkpoint exists");
+            assert!(checkpoint.epoch <= attempt.epochs(), "it was measured up to there");
+        }
+        if matches!(self.study.ended, Some(Ended::MaxTrials | Ended::SpaceExhausted)) {
+            assert!(self.study.checkpoints.is_empty(), "nothing starts from them any more");
+        }
         for trial in &self.study.trials {
             let is_scored = matches!(trial.state, TrialState::Completed | TrialState::Stopped);
             assert_eq!(trial.score.is_some(), is_scored);
@@ -249,6 +282,10 @@ impl Search {
                     .filter(|attempt| attempt.outcome == Some(Outcome::Finished))
                     .count();
                 assert_eq!(finished, usize::from(execution.finished_by.is_some()));
+                for attempt in &execution.attempts {
+                    let epochs = attempt.measurements.iter().map(|measured| measured.epoch);
+                    assert!(epochs.is_sorted_by(|a, b| a < b), "an epoch counts once");
+                }
                 if trial.has_ended() {
                     assert!(execution.attempts.iter().all(|attempt| attempt.outcome.is_some()));
                 }
@@ -427,7 +464,8 @@ impl Step<'_> {
         let known = &self.search.study.trials[trial.0 as usize].executions[execution as usize];
         let attempt = u32::try_from(known.attempts.len()).expect("attempts are bounded") + 1;
         let id = AttemptId { trial, execution, attempt };
-        self.record(Record::AttemptStarted { id, worker: worker.name.clone() });
+        let from = self.checkpoint_to_start_from(trial, execution);
+        self.record(Record::AttemptStarted { id, worker: worker.name.clone(), from });
         let deadline_ms = self.deadline_ms();
         self.search.leases.grant(id, worker, deadline_ms);
         id
@@ -440,9 +478,14 @@ impl Step<'_> {
             .planner
             .plan(&trial.hyperparameters, trial.stage.as_ref())
             .expect("the same assignment was planned when the trial was created");
-        let seed = execution_seed(search.study.settings.seed, id.trial, id.execution);
-        let specification = Box::new(specification);
-        self.reply(reply_to, Reply::Assigned { id, specification, seed });
+        let reply = Reply::Assigned {
+            id,
+            specification: Box::new(specification),
+            seed: self.seed_of(id.trial, id.execution),
+            checkpoint: self.leased_checkpoint(id),
+            keep_checkpoint: self.keeps_checkpoints(id.trial),
+        };
+        self.reply(reply_to, reply);
     }
 
     /// A sign of life: renews the lease, or takes a lost attempt up again if

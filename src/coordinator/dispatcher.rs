@@ -35,6 +35,13 @@ pub trait Observer: Send {
     fn observe(&mut self, study: &Study, committed: &[Stamped]);
 }
 
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&mut self, study: &Study, committed: &[Stamped]) {
+        self.0.observe(study, committed);
+        self.1.observe(study, committed);
+    }
+}
+
 /// A way to the dispatcher, to be cloned freely.
 #[derive(Debug, Clone)]
 pub struct Handle {

@@ -3,13 +3,16 @@
 //! [`decide`] is plain synchronous code over a [`Study`](crate::study::Study)
 //! and its [`Leases`](leases::Leases). The [`dispatcher`] feeds it events in
 //! batches, writes the records of a batch in one transaction and only then
-//! replies. The [`service`] turns gRPC calls into events. [`local_workers`]
-//! starts worker processes and says when one has died.
+//! replies. The [`service`] turns gRPC calls into events; files go past it in
+//! chunks, and those of [`checkpoints`] are kept in step with the records.
+//! [`local_workers`] starts worker processes and says when one has died.
 
+pub mod checkpoints;
 pub mod decide;
 pub mod dispatcher;
 pub mod leases;
 pub mod local_workers;
 pub mod service;
+mod transfer;
 
 pub use decide::{Decision, Event, Planner, Reply, Search};

@@ -3,28 +3,26 @@
 //! Everything a worker sends is checked here, once; what passes is trusted
 //! further in. No decision is made here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
-use sweep_proto::v1::{self, acquire_response, complete_request};
-use sweep_proto::{CHUNK_BYTES, MAX_MESSAGE_BYTES, VERSION};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use sweep_proto::v1::{self, acquire_response, complete_request, uploaded_file};
+use sweep_proto::{MAX_MESSAGE_BYTES, VERSION};
+use tokio::fs::File;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::checkpoints::CheckpointFiles;
 use super::decide::{Event, Reply};
 use super::dispatcher::{Ending, Handle};
 use super::leases::Worker;
+use super::transfer;
 use crate::results::best::weights_file;
-use crate::study::{AttemptId, Measurement, Outcome, TrialId};
+use crate::study::{AttemptId, Checkpoint, CheckpointId, Measurement, Outcome, TrialId};
 
 /// Heartbeats a lease lasts through: one lost call does not end it.
 const HEARTBEATS_PER_LEASE: u64 = 4;
-
-/// Largest weights file accepted, in bytes.
-const MAX_WEIGHTS_BYTES: u64 = 8 << 30;
 
 /// Most measurements in one report.
 const MAX_MEASUREMENTS: usize = 1024;
@@ -38,6 +36,9 @@ const MAX_NAME_BYTES: usize = 256;
 /// Longest message of a failure that is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
+/// Chunks that are read ahead of a worker that fetches.
+const CHUNKS_AHEAD: usize = 4;
+
 /// What the service needs to answer.
 #[derive(Debug)]
 pub struct Service {
@@ -47,6 +48,8 @@ pub struct Service {
     pub lease_ms: u64,
     /// Where uploaded weights are kept.
     pub weights: PathBuf,
+    /// Where checkpoints are kept.
+    pub checkpoints: CheckpointFiles,
     /// The dataset that may be fetched: its digest and its folder.
     pub dataset: (String, PathBuf),
 }
@@ -58,6 +61,17 @@ impl Service {
         CoordinatorServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Has a checkpoint recorded whose file is in its place; removes the file
+    /// if nobody waits for it any more.
+    async fn keep(&self, name: CheckpointId, checkpoint: Checkpoint) -> Result<(), Status> {
+        let id = name.id;
+        let stored = |reply_to| Event::CheckpointStored { reply_to, id, checkpoint };
+        if self.verdict(stored).await? != v1::Verdict::Continue {
+            self.checkpoints.remove(name);
+        }
+        Ok(())
     }
 
     async fn verdict(
@@ -99,13 +113,17 @@ impl Coordinator for Service {
         let worker = Worker { name: worker.name, instance: worker.instance };
         let reply = self.handle.ask(|reply_to| Event::Acquire { reply_to, worker }).await?;
         let answer = match reply {
-            Reply::Assigned { id, specification, seed } => {
+            Reply::Assigned { id, specification, seed, checkpoint, keep_checkpoint } => {
                 acquire_response::Answer::Assignment(v1::Assignment {
                     id: Some(id.into()),
                     specification: Some(*specification),
                     seed,
                     heartbeat_ms: milliseconds(self.lease_ms / HEARTBEATS_PER_LEASE),
                     lease_ms: milliseconds(self.lease_ms),
+                    checkpoint: checkpoint.map(|(id, Checkpoint { epoch, sha256, bytes })| {
+                        v1::Checkpoint { id: Some(id.into()), epoch, sha256, bytes }
+                    }),
+                    keep_checkpoint,
                 })
             }
             Reply::StudyOver => acquire_response::Answer::StudyOver(v1::StudyOver {}),
@@ -145,23 +163,37 @@ impl Coordinator for Service {
         Ok(Response::new(v1::ReportResponse { verdict: verdict.into() }))
     }
 
-    async fn upload_weights(
+    async fn upload(
         &self,
-        request: Request<Streaming<v1::WeightsChunk>>,
-    ) -> Result<Response<v1::UploadWeightsResponse>, Status> {
+        request: Request<Streaming<v1::UploadChunk>>,
+    ) -> Result<Response<v1::UploadResponse>, Status> {
         let mut chunks = request.into_inner();
         let first = chunks
             .message()
             .await?
             .ok_or_else(|| Status::invalid_argument("an upload without a chunk"))?;
-        let id: AttemptId = required(first.id, "id")?.into();
+        let file = required(first.file, "file")?;
+        let id: AttemptId = required(file.id, "file.id")?.into();
+        let content = required(file.content, "file.content")?;
         // Asked of the dispatcher, so that only leased attempts leave files.
         let measurements = Vec::new();
         let verdict = self.verdict(|reply_to| Event::Report { reply_to, id, measurements }).await?;
-        if verdict == v1::Verdict::Continue {
-            store_weights(&self.weights.join(weights_file(id)), first, chunks).await?;
+        if verdict != v1::Verdict::Continue {
+            return Ok(Response::new(v1::UploadResponse {}));
         }
-        Ok(Response::new(v1::UploadWeightsResponse {}))
+        match content {
+            uploaded_file::Content::Weights(v1::BestWeights {}) => {
+                let path = self.weights.join(weights_file(id));
+                transfer::receive(&path, &file.sha256, first.data, chunks).await?;
+            }
+            uploaded_file::Content::Checkpoint(v1::EpochEnd { epoch }) => {
+                let name = CheckpointId { id, epoch: checked_epoch(epoch)? };
+                let path = self.checkpoints.path(name);
+                let bytes = transfer::receive(&path, &file.sha256, first.data, chunks).await?;
+                self.keep(name, Checkpoint { epoch, sha256: file.sha256, bytes }).await?;
+            }
+        }
+        Ok(Response::new(v1::UploadResponse {}))
     }
 
     async fn complete(
@@ -182,6 +214,38 @@ impl Coordinator for Service {
         }
     }
 
+    type FetchCheckpointStream = ReceiverStream<Result<v1::CheckpointChunk, Status>>;
+
+    async fn fetch_checkpoint(
+        &self,
+        request: Request<v1::FetchCheckpointRequest>,
+    ) -> Result<Response<Self::FetchCheckpointStream>, Status> {
+        let request = request.into_inner();
+        let id = required(request.id, "id")?.into();
+        let name = CheckpointId { id, epoch: checked_epoch(request.epoch)? };
+        let file = match File::open(self.checkpoints.path(name)).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // The next attempt need not fail over it.
+                self.handle.tell(Event::CheckpointLost { checkpoint: name }).await?;
+                return Err(Status::not_found(format!(
+                    "the checkpoint of trial {}, execution {}, attempt {} after epoch {} is not \
+                     here",
+                    id.trial.0, id.execution, id.attempt, name.epoch
+                )));
+            }
+            Err(error) => return Err(transfer::unreadable(error)),
+        };
+        let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+        tokio::spawn(async move {
+            let chunk = |data| v1::CheckpointChunk { data };
+            if let Err(status) = transfer::send_file(file, chunk, &sender).await {
+                let _ = sender.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
     type FetchDatasetStream = ReceiverStream<Result<v1::DatasetChunk, Status>>;
 
     async fn fetch_dataset(
@@ -192,102 +256,15 @@ impl Coordinator for Service {
         if request.into_inner().digest != *digest {
             return Err(Status::not_found("no such dataset here"));
         }
-        let (sender, receiver) = mpsc::channel(4);
+        let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         let folder = folder.clone();
         tokio::spawn(async move {
-            if let Err(status) = stream_folder(&folder, &sender).await {
+            if let Err(status) = transfer::send_folder(&folder, &sender).await {
                 let _ = sender.send(Err(status)).await;
             }
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
-}
-
-/// Writes an upload beside its place, checks its digest, and moves it there.
-async fn store_weights(
-    path: &Path,
-    first: v1::WeightsChunk,
-    mut chunks: Streaming<v1::WeightsChunk>,
-) -> Result<(), Status> {
-    let internal = |error: std::io::Error| {
-        tracing::error!("{}: {error}", path.display());
-        Status::unavailable(format!("the coordinator cannot keep the weights: {error}"))
-    };
-    let temporary = Temporary(path.with_extension(format!("{:016x}.tmp", fresh_number())));
-    let mut file = tokio::fs::File::create(&temporary.0).await.map_err(internal)?;
-    let expected = first.sha256;
-    let mut hasher = Sha256::new();
-    let mut bytes = 0_u64;
-    let mut data = first.data;
-    loop {
-        bytes += data.len() as u64;
-        if bytes > MAX_WEIGHTS_BYTES {
-            return Err(Status::invalid_argument("the weights are too large"));
-        }
-        hasher.update(&data);
-        file.write_all(&data).await.map_err(internal)?;
-        match chunks.message().await? {
-            Some(chunk) => data = chunk.data,
-            None => break,
-        }
-    }
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    if digest != expected {
-        return Err(Status::data_loss("the weights do not have the digest they were sent with"));
-    }
-    file.sync_all().await.map_err(internal)?;
-    tokio::fs::rename(&temporary.0, path).await.map_err(internal)
-}
-
-/// A file that is removed unless it was renamed.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Tells two uploads of the same weights apart.
-fn fresh_number() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    (u64::from(std::process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Sends every file of a dataset's folder, the manifest last, so that a copy
-/// with a manifest is whole.
-async fn stream_folder(
-    folder: &Path,
-    sender: &mpsc::Sender<Result<v1::DatasetChunk, Status>>,
-) -> Result<(), Status> {
-    let internal = |error: std::io::Error| {
-        Status::unavailable(format!("the coordinator cannot read the dataset: {error}"))
-    };
-    let mut names = Vec::new();
-    let mut entries = tokio::fs::read_dir(folder).await.map_err(internal)?;
-    while let Some(entry) = entries.next_entry().await.map_err(internal)? {
-        if let Ok(name) = entry.file_name().into_string() {
-            names.push(name);
-        }
-    }
-    names.sort_by_key(|name| (name == "manifest.json", name.clone()));
-    for name in names {
-        let mut file = tokio::fs::File::open(folder.join(&name)).await.map_err(internal)?;
-        loop {
-            let mut data = Vec::with_capacity(CHUNK_BYTES);
-            (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut data).await.map_err(internal)?;
-            let is_last = data.len() < CHUNK_BYTES;
-            let chunk = v1::DatasetChunk { file: name.clone(), data };
-            if sender.send(Ok(chunk)).await.is_err() {
-                return Ok(()); // the worker has gone away
-            }
-            if is_last {
-                break;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn required<T>(field: Option<T>, name: &str) -> Result<T, Status> {
@@ -303,11 +280,16 @@ fn check_name(field: &str, name: &str) -> Result<(), Status> {
     Ok(())
 }
 
-fn checked_measurement(measurement: v1::Measurement) -> Result<Measurement, Status> {
-    let v1::Measurement { epoch, metrics, seconds } = measurement;
+fn checked_epoch(epoch: u32) -> Result<u32, Status> {
     if epoch == 0 {
         return Err(Status::invalid_argument("epochs count from 1"));
     }
+    Ok(epoch)
+}
+
+fn checked_measurement(measurement: v1::Measurement) -> Result<Measurement, Status> {
+    let v1::Measurement { epoch, metrics, seconds } = measurement;
+    let epoch = checked_epoch(epoch)?;
     if metrics.len() > MAX_METRICS {
         return Err(Status::invalid_argument("too many metrics in one measurement"));
     }

@@ -34,13 +34,15 @@ pub fn event(study: &Study, record: &Record) -> Option<Event> {
             };
             Some(usual(format!("Trial {} proposed: {values}", study.display_id(*trial))))
         }
-        Record::AttemptStarted { id, worker } => {
+        Record::AttemptStarted { id, worker, from } => {
             let again = if id.attempt > 1 {
                 format!(" again (attempt {})", id.attempt)
             } else {
                 String::new()
             };
-            Some(usual(format!("{} started{again} on {worker}", execution_name(study, *id))))
+            let after = from.map(|from| format!(" after epoch {}", from.epoch)).unwrap_or_default();
+            let name = execution_name(study, *id);
+            Some(usual(format!("{name} started{again}{after} on {worker}")))
         }
         Record::AttemptResumed { id } => {
             Some(notable(format!("{} goes on: its worker is back", execution_name(study, *id))))
@@ -52,6 +54,7 @@ pub fn event(study: &Study, record: &Record) -> Option<Event> {
             metrics(measurement),
             measurement.seconds
         ))),
+        Record::CheckpointKept { .. } | Record::CheckpointDropped { .. } => None,
         Record::AttemptEnded { id, outcome } => attempt_ended(study, *id, outcome),
         Record::TrialEnded { trial, state, score, error } => {
             Some(notable(trial_ended(study, *trial, *state, *score, error.as_deref())))
@@ -265,11 +268,14 @@ mod tests {
         );
         let worker = "local-1".to_owned();
         assert_eq!(
-            line(&study, Record::AttemptStarted { id: id(2, 1, 1), worker: worker.clone() }),
+            line(
+                &study,
+                Record::AttemptStarted { id: id(2, 1, 1), worker: worker.clone(), from: None }
+            ),
             "Trial 02 execution 2/2 started on local-1"
         );
         assert_eq!(
-            line(&study, Record::AttemptStarted { id: id(2, 1, 2), worker }),
+            line(&study, Record::AttemptStarted { id: id(2, 1, 2), worker, from: None }),
             "Trial 02 execution 2/2 started again (attempt 2) on local-1"
         );
         let measured = measurement(4, 1.0 / 3.0, f64::NAN);
@@ -299,7 +305,7 @@ mod tests {
         study.settings.executions_per_trial = 1;
         let worker = "local-1".to_owned();
         assert_eq!(
-            line(&study, Record::AttemptStarted { id: id(3, 0, 1), worker }),
+            line(&study, Record::AttemptStarted { id: id(3, 0, 1), worker, from: None }),
             "Trial 03 started on local-1"
         );
         let finished = Record::AttemptEnded { id: id(3, 0, 1), outcome: Outcome::Finished };

@@ -162,7 +162,7 @@ mod tests {
         let id = AttemptId { trial: TrialId(3), execution: 0, attempt: 1 };
         let stamped = |record| Stamped { at_ms: NOON_MS, record };
         let worker = "local-1".to_owned();
-        progress.observe(&study, &[stamped(Record::AttemptStarted { id, worker })]);
+        progress.observe(&study, &[stamped(Record::AttemptStarted { id, worker, from: None })]);
         let measurement = measurement(2, 0.25, 0.5);
         study.trials[3].executions[0].attempts[0].measurements.push(measurement.clone());
         progress.observe(&study, &[stamped(Record::Measured { id, measurement })]);

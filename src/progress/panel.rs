@@ -44,7 +44,7 @@ impl Workers {
                     self.at(&attempt.worker, *id);
                 }
             }
-            Record::AttemptStarted { id, worker } => self.at(worker, *id),
+            Record::AttemptStarted { id, worker, .. } => self.at(worker, *id),
             Record::AttemptEnded { id, outcome } => match outcome {
                 Outcome::WorkerLost { .. } | Outcome::Released => {
                     self.0.retain(|worker| worker.attempt != Some(*id));
@@ -64,6 +64,8 @@ impl Workers {
             Record::Started { .. }
             | Record::TrialCreated { .. }
             | Record::Measured { .. }
+            | Record::CheckpointKept { .. }
+            | Record::CheckpointDropped { .. }
             | Record::TrialEnded { .. }
             | Record::StudyEnded { .. } => {}
         }
@@ -205,7 +207,8 @@ mod tests {
     }
 
     fn start(workers: &mut Workers, name: &str, id: AttemptId) {
-        workers.observe(&study(), &Record::AttemptStarted { id, worker: name.to_owned() });
+        workers
+            .observe(&study(), &Record::AttemptStarted { id, worker: name.to_owned(), from: None });
     }
 
     fn end(workers: &mut Workers, id: AttemptId, outcome: Outcome) {

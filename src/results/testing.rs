@@ -49,6 +49,7 @@ pub(crate) fn attempt(number: u32, worker: &str, accuracies: &[f64]) -> Attempt 
         worker: worker.to_owned(),
         started_ms: NOON_MS,
         ended_ms: None,
+        from: None,
         measurements: accuracies
             .iter()
             .zip(1..)

@@ -233,7 +233,7 @@ mod tests {
                 .collect(),
                 seed_state: 4,
             },
-            Record::AttemptStarted { id, worker: "local-1".to_owned() },
+            Record::AttemptStarted { id, worker: "local-1".to_owned(), from: None },
             Record::Measured {
                 id,
                 measurement: Measurement { epoch: 1, metrics: metrics(1.5, 0.25), seconds: 0.1 },

@@ -1,7 +1,8 @@
 //! Folding records into a study: the only place where a trial changes.
 
 use super::{
-    Attempt, AttemptId, Execution, Measurement, Outcome, Record, Stamped, Study, Trial, TrialState,
+    Attempt, AttemptId, Checkpoint, CheckpointId, Execution, Measurement, Outcome, Record, Stamped,
+    Study, Trial, TrialState,
 };
 
 /// A record that does not fit the records before it: the store is damaged.
@@ -39,6 +40,10 @@ impl Study {
                         self.trials.len()
                     )));
                 }
+                let source = stage.as_ref().and_then(|stage| stage.promoted_from);
+                if source.is_some_and(|source| source >= *trial) {
+                    return Err(FoldError(format!("trial {} from a later one", trial.0)));
+                }
                 self.seed_state = *seed_state;
                 self.proposed.insert(hyperparameters.digest());
                 self.trials.push(Trial {
@@ -57,7 +62,8 @@ impl Study {
                     ended_ms: None,
                 });
             }
-            Record::AttemptStarted { id, worker } => {
+            Record::AttemptStarted { id, worker, from } => {
+                let measurements = self.taken_over(*from)?;
                 let execution = self.execution_mut(*id)?;
                 if id.attempt as usize != execution.attempts.len() + 1 {
                     return Err(FoldError(format!("{id:?} does not follow the attempt before")));
@@ -67,7 +73,8 @@ impl Study {
                     worker: worker.clone(),
                     started_ms: *at_ms,
                     ended_ms: None,
-                    measurements: Vec::new(),
+                    from: *from,
+                    measurements,
                     outcome: None,
                 });
                 self.settle_state(*id);
@@ -80,6 +87,17 @@ impl Study {
             }
             Record::Measured { id, measurement } => {
                 self.attempt_mut(*id)?.measurements.push(measurement.clone());
+            }
+            Record::CheckpointKept { id, epoch, sha256, bytes } => {
+                self.attempt_mut(*id)?;
+                let checkpoint =
+                    Checkpoint { epoch: *epoch, sha256: sha256.clone(), bytes: *bytes };
+                self.checkpoints.insert(*id, checkpoint);
+            }
+            Record::CheckpointDropped { id, epoch } => {
+                if self.checkpoint(CheckpointId { id: *id, epoch: *epoch }).is_some() {
+                    self.checkpoints.remove(id);
+                }
             }
             Record::AttemptEnded { id, outcome } => {
                 let attempt = self.attempt_mut(*id)?;
@@ -112,6 +130,14 @@ impl Study {
             Record::StudyEnded { reason } => self.ended = Some(*reason),
         }
         Ok(())
+    }
+
+    /// What an attempt that starts from a checkpoint has measured already.
+    fn taken_over(&self, from: Option<CheckpointId>) -> Result<Vec<Measurement>, FoldError> {
+        let Some(CheckpointId { id, epoch }) = from else { return Ok(Vec::new()) };
+        let source = self.attempt(id).ok_or_else(|| FoldError(format!("no attempt {id:?}")))?;
+        let known = source.measurements.iter().filter(|measurement| measurement.epoch <= epoch);
+        Ok(known.cloned().collect())
     }
 
     /// Looks an attempt up.
@@ -159,5 +185,141 @@ impl Attempt {
     #[must_use]
     pub fn epochs(&self) -> u32 {
         self.measurements.last().map_or(0, |Measurement { epoch, .. }| *epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::HyperParameters;
+    use crate::study::{Direction, Objective, Settings, Stage, TrialId};
+
+    fn id(trial: u32, attempt: u32) -> AttemptId {
+        AttemptId { trial: TrialId(trial), execution: 0, attempt }
+    }
+
+    fn created(trial: u32, promoted_from: Option<u32>) -> Record {
+        let promoted_from = promoted_from.map(TrialId);
+        let stage = Stage {
+            iteration: 0,
+            bracket: 1,
+            round: u32::from(promoted_from.is_some()),
+            epochs: 9,
+            is_last: false,
+            promoted_from,
+        };
+        Record::TrialCreated {
+            trial: TrialId(trial),
+            hyperparameters: HyperParameters::default(),
+            seed_state: 0,
+            name: None,
+            stage: Some(stage),
+        }
+    }
+
+    fn started(id: AttemptId, from: Option<CheckpointId>) -> Record {
+        Record::AttemptStarted { id, worker: "w".to_owned(), from }
+    }
+
+    fn measured(id: AttemptId, epoch: u32) -> Record {
+        let metrics = vec![("val_loss".to_owned(), f64::from(epoch))];
+        Record::Measured { id, measurement: Measurement { epoch, metrics, seconds: 1.0 } }
+    }
+
+    fn kept(id: AttemptId, epoch: u32) -> Record {
+        Record::CheckpointKept { id, epoch, sha256: "5e".repeat(32), bytes: 7 }
+    }
+
+    fn fold(records: impl IntoIterator<Item = Record>) -> Result<Study, FoldError> {
+        let mut study = Study::new(Settings {
+            study: "fold".to_owned(),
+            objective: Objective { metric: "val_loss".to_owned(), direction: Direction::Min },
+            max_trials: 9,
+            executions_per_trial: 1,
+            seed: 0,
+            max_retries: 0,
+            max_consecutive_failures: 0,
+            hours: None,
+        });
+        for record in records {
+            let line = serde_json::to_string(&record).expect("JSON");
+            let read: Record = serde_json::from_str(&line).expect("a record");
+            assert_eq!(read, record, "{line}");
+            study.apply(&Stamped { at_ms: 0, record })?;
+        }
+        Ok(study)
+    }
+
+    fn epochs(study: &Study, id: AttemptId) -> Vec<u32> {
+        let attempt = study.attempt(id).expect("it was started");
+        attempt.measurements.iter().map(|measurement| measurement.epoch).collect()
+    }
+
+    #[test]
+    fn an_attempt_takes_over_what_its_source_measured_up_to_the_checkpoint() {
+        let (source, promoted) = (id(0, 1), id(1, 1));
+        let from = CheckpointId { id: source, epoch: 2 };
+        let study = fold([
+            created(0, None),
+            started(source, None),
+            measured(source, 1),
+            measured(source, 2),
+            measured(source, 3),
+            kept(source, 2),
+            created(1, Some(0)),
+            started(promoted, Some(from)),
+            measured(promoted, 3),
+        ]);
+        let study = study.expect("they fit");
+        assert_eq!(epochs(&study, source), [1, 2, 3]);
+        assert_eq!(epochs(&study, promoted), [1, 2, 3]);
+        let attempt = study.attempt(promoted).expect("it was started");
+        assert_eq!(attempt.from, Some(from));
+        let (best, value) = attempt.best(&study.settings.objective).expect("numbers");
+        assert_eq!((best.epoch, value), (1, 1.0), "the best epoch may be the source's");
+        assert_eq!(study.origin_of(TrialId(1)), TrialId(0));
+        assert_eq!(study.origin_of(TrialId(0)), TrialId(0));
+    }
+
+    #[test]
+    fn the_latest_checkpoint_of_an_attempt_is_kept_until_it_is_dropped() {
+        let attempt = id(0, 1);
+        let dropped = |epoch| Record::CheckpointDropped { id: attempt, epoch };
+        let mut records = vec![created(0, None), started(attempt, None), kept(attempt, 1)];
+        let held = |records: &[Record]| {
+            let study = fold(records.iter().cloned()).expect("they fit");
+            study.checkpoints_of(TrialId(0), 0).map(|checkpoint| checkpoint.epoch).next()
+        };
+        assert_eq!(held(&records), Some(1));
+        records.push(kept(attempt, 3));
+        assert_eq!(held(&records), Some(3));
+        // The file of the one before.
+        records.push(dropped(1));
+        assert_eq!(held(&records), Some(3));
+        records.push(dropped(3));
+        assert_eq!(held(&records), None);
+    }
+
+    #[test]
+    fn records_about_what_does_not_exist_are_refused() {
+        let nowhere = Some(CheckpointId { id: id(0, 7), epoch: 1 });
+        assert!(fold([created(0, None), started(id(0, 1), nowhere)]).is_err());
+        assert!(fold([created(0, None), kept(id(0, 1), 1)]).is_err());
+        assert!(fold([created(0, Some(0))]).is_err(), "promoted from itself");
+    }
+
+    #[test]
+    fn a_start_without_a_checkpoint_is_written_as_ever() {
+        let line = serde_json::to_string(&started(id(0, 1), None)).expect("JSON");
+        assert_eq!(
+            line,
+            r#"{"kind":"attempt_started","id":{"trial":0,"execution":0,"attempt":1},"worker":"w"}"#
+        );
+        let from = Some(CheckpointId { id: id(0, 1), epoch: 3 });
+        let line = serde_json::to_string(&started(id(1, 1), from)).expect("JSON");
+        assert!(
+            line.ends_with(r#""from":{"id":{"trial":0,"execution":0,"attempt":1},"epoch":3}}"#),
+            "{line}"
+        );
     }
 }

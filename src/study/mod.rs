@@ -4,14 +4,16 @@
 //! of records, so a study read back is the study that was, and tables need no
 //! running coordinator.
 
+mod checkpoint;
 mod fold;
 mod record;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use checkpoint::{Checkpoint, CheckpointId};
 pub use fold::FoldError;
 pub use record::{Outcome, Record, Stamped};
 
@@ -88,6 +90,8 @@ pub struct Study {
     pub seed_state: u64,
     /// Digests of all proposed assignments, so that none is proposed twice.
     pub proposed: HashSet<[u8; 16]>,
+    /// The checkpoints that are kept, at most one an attempt.
+    pub checkpoints: BTreeMap<AttemptId, Checkpoint>,
 }
 
 /// Why a study is over.
@@ -186,7 +190,10 @@ pub struct Attempt {
     pub started_ms: u64,
     /// When it ended, milliseconds since the Unix epoch.
     pub ended_ms: Option<u64>,
-    /// One an epoch, in the order of epochs.
+    /// The checkpoint that it started from; absent: it began with epoch 1.
+    pub from: Option<CheckpointId>,
+    /// One an epoch, in the order of epochs. Those up to the epoch of `from`
+    /// are the source's.
     pub measurements: Vec<Measurement>,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -328,6 +335,7 @@ impl Study {
             consecutive_failures: 0,
             seed_state,
             proposed: HashSet::new(),
+            checkpoints: BTreeMap::new(),
         }
     }
 

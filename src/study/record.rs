@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptId, Ended, Measurement, Stage, TrialId};
+use super::{AttemptId, CheckpointId, Ended, Measurement, Stage, TrialId};
 use crate::space::HyperParameters;
 
 /// A record and when it was made.
@@ -47,6 +47,10 @@ pub enum Record {
         id: AttemptId,
         /// Name of the worker.
         worker: String,
+        /// The checkpoint that it starts from: it takes over the measurements
+        /// of that one's attempt up to its epoch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<CheckpointId>,
     },
     /// A worker given up for lost was heard of again before its execution was
     /// leased to another.
@@ -67,6 +71,25 @@ pub enum Record {
         id: AttemptId,
         /// How.
         outcome: Outcome,
+    },
+    /// An attempt handed in a checkpoint; it takes the place of one that the
+    /// same attempt handed in before.
+    CheckpointKept {
+        /// The attempt.
+        id: AttemptId,
+        /// The last epoch that went into it.
+        epoch: u32,
+        /// SHA-256 of the file, lower-case hexadecimal.
+        sha256: String,
+        /// Size of the file.
+        bytes: u64,
+    },
+    /// A checkpoint is needed no more, or lost.
+    CheckpointDropped {
+        /// The attempt that made it.
+        id: AttemptId,
+        /// The last epoch that went into it.
+        epoch: u32,
     },
     /// A trial ended: completed if it has a score.
     TrialEnded {

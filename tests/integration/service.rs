@@ -93,7 +93,8 @@ impl Site {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dataset = folder.path().join("dataset");
         let weights = folder.path().join("weights");
-        for made in [&dataset, &weights] {
+        let checkpoints = folder.path().join("checkpoints");
+        for made in [&dataset, &weights, &checkpoints] {
             std::fs::create_dir(made).expect("made");
         }
         std::fs::write(dataset.join("manifest.json"), format!("{{\"digest\": \"{DIGEST}\"}}"))
@@ -111,8 +112,13 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let handle: Handle = dispatcher.handle.clone();
-        let service =
-            Service { handle, lease_ms: 20_000, weights, dataset: (DIGEST.to_owned(), dataset) };
+        let service = Service {
+            handle,
+            lease_ms: 20_000,
+            weights,
+            checkpoints,
+            dataset: (DIGEST.to_owned(), dataset),
+        };
         tokio::spawn(
             tonic::transport::Server::builder()
                 .add_service(service.into_server())

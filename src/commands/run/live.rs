@@ -13,6 +13,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 
 use super::RunArgs;
 use crate::commands::Failure;
+use crate::coordinator::checkpoints::CheckpointFiles;
 use crate::coordinator::decide::{Event, Search};
 use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
@@ -87,7 +88,15 @@ impl Running<'_> {
         }
 
         let publisher = Publisher::start(publication, screen.clone());
+        let lost = self.checkpoints().tidy(&study).map_err(|error| {
+            let folder = self.directory.checkpoints();
+            Failure::unexpected(format!("{}: {error}", folder.display()))
+        })?;
         let dispatcher = self.dispatcher(study, store, plan, publisher);
+        for checkpoint in lost {
+            // Fails only when the store has failed, which `close` reports.
+            let _ = dispatcher.handle.tell(Event::CheckpointLost { checkpoint }).await;
+        }
         let server = tonic::transport::Server::builder()
             .add_service(self.service(&dispatcher).into_server())
             .serve_with_incoming(TcpListenerStream::new(listener));
@@ -138,7 +147,12 @@ impl Running<'_> {
         let mut search =
             Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
-        Dispatcher::start(search, store, Box::new(publisher), clock, first)
+        let observer = Box::new((publisher, self.checkpoints()));
+        Dispatcher::start(search, store, observer, clock, first)
+    }
+
+    fn checkpoints(&self) -> CheckpointFiles {
+        CheckpointFiles::new(self.directory.checkpoints())
     }
 
     fn service(&self, dispatcher: &Dispatcher) -> Service {
@@ -146,6 +160,7 @@ impl Running<'_> {
             handle: dispatcher.handle.clone(),
             lease_ms: self.lease_ms(),
             weights: self.directory.weights(),
+            checkpoints: self.checkpoints(),
             dataset: (self.prepared.manifest.digest.clone(), self.prepared.path.clone()),
         }
     }

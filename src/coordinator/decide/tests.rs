@@ -1,5 +1,7 @@
 //! Event scripts for [`Search::decide`]: no clock, no sockets.
 
+mod checkpoints;
+
 use proptest::prelude::*;
 use sweep_proto::v1::Specification;
 
@@ -77,8 +79,11 @@ impl Script {
     }
 
     fn over(study: Study, space: Space, records: Vec<Stamped>) -> Self {
+        Self::with(Box::new(RandomSearch::new(space)), study, records)
+    }
+
+    fn with(oracle: Box<dyn Oracle>, study: Study, records: Vec<Stamped>) -> Self {
         let now = Now { unix_ms: 1_000_000, monotonic_ms: 0 };
-        let oracle = Box::new(RandomSearch::new(space));
         let search = Search::new(study, oracle, None, Box::new(AllButThirteen), LEASE_MS, now);
         let mut script = Self { search, now, next_reply: 0, records };
         let decision = script.search.start(now, "test", |name| name.starts_with("local-"));
@@ -88,10 +93,15 @@ impl Script {
 
     /// The same study, as another coordinator reads it back.
     fn restart(self, space: Space) -> Self {
+        self.restart_with(Box::new(RandomSearch::new(space)))
+    }
+
+    fn restart_with(self, oracle: Box<dyn Oracle>) -> Self {
         let mut study = Study::new(self.search.study().settings.clone());
         study.replay(&self.records).expect("records that were written");
         assert_eq!(study.trials, self.search.study().trials, "what is replayed is what was");
-        Self::over(study, space, self.records)
+        assert_eq!(study.checkpoints, self.search.study().checkpoints);
+        Self::with(oracle, study, self.records)
     }
 
     fn event(&mut self, event: Event) -> Vec<(ReplyTo, Reply)> {

@@ -1,0 +1,139 @@
+//! Files on their way to and from workers, in chunks.
+//!
+//! A file that comes in is written beside its place, and moved there when it
+//! was whole: whoever finds a file finds all of it.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use sweep_proto::v1::{DatasetChunk, UploadChunk};
+use sweep_proto::{CHUNK_BYTES, MAX_FILE_BYTES};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+/// What a stream of chunks is fed through.
+pub(super) type Sender<T> = mpsc::Sender<Result<T, Status>>;
+
+/// Ending of the names of files that are being written.
+pub(super) const UNFINISHED: &str = "tmp";
+
+/// Takes in an upload of which the first chunk was read already.
+///
+/// - `path`: its place; what is there is replaced
+/// - `sha256`: the digest it was sent with
+/// - `first`: data of the first chunk
+///
+/// Returns its size in bytes.
+///
+/// # Errors
+///
+/// When the digest does not fit, or the file is too large, or the disk full.
+/// What was at `path` before is then still there.
+pub(super) async fn receive(
+    path: &Path,
+    sha256: &str,
+    first: Vec<u8>,
+    mut chunks: Streaming<UploadChunk>,
+) -> Result<u64, Status> {
+    let internal = |error: std::io::Error| {
+        tracing::error!("{}: {error}", path.display());
+        Status::unavailable(format!("the coordinator cannot keep the file: {error}"))
+    };
+    let temporary = Temporary(path.with_added_extension(format!("{:016x}.tmp", fresh_number())));
+    let mut file = File::create(&temporary.0).await.map_err(internal)?;
+    let mut hasher = Sha256::new();
+    let mut bytes = 0_u64;
+    let mut data = first;
+    loop {
+        bytes += data.len() as u64;
+        if bytes > MAX_FILE_BYTES {
+            return Err(Status::invalid_argument(format!(
+                "the file has more than {MAX_FILE_BYTES} bytes"
+            )));
+        }
+        hasher.update(&data);
+        file.write_all(&data).await.map_err(internal)?;
+        match chunks.message().await? {
+            Some(UploadChunk { file: Some(_), .. }) => {
+                return Err(Status::invalid_argument("only the first chunk says which file it is"));
+            }
+            Some(chunk) => data = chunk.data,
+            None => break,
+        }
+    }
+    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if digest != sha256 {
+        return Err(Status::data_loss("the file does not have the digest it was sent with"));
+    }
+    file.sync_all().await.map_err(internal)?;
+    tokio::fs::rename(&temporary.0, path).await.map_err(internal)?;
+    // A record of the file may follow; it must not outlive the file's name.
+    if cfg!(unix)
+        && let Some(folder) = path.parent()
+    {
+        let folder = File::open(folder).await.map_err(internal)?;
+        folder.sync_all().await.map_err(internal)?;
+    }
+    Ok(bytes)
+}
+
+/// A file that is removed unless it was renamed.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Tells two uploads of the same file apart.
+fn fresh_number() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    (u64::from(std::process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Sends every file of a dataset's folder, the manifest last, so that a copy
+/// with a manifest is whole.
+pub(super) async fn send_folder(
+    folder: &Path,
+    sender: &Sender<DatasetChunk>,
+) -> Result<(), Status> {
+    let mut names = Vec::new();
+    let mut entries = tokio::fs::read_dir(folder).await.map_err(unreadable)?;
+    while let Some(entry) = entries.next_entry().await.map_err(unreadable)? {
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_by_key(|name| (name == "manifest.json", name.clone()));
+    for name in names {
+        let file = File::open(folder.join(&name)).await.map_err(unreadable)?;
+        send_file(file, |data| DatasetChunk { file: name.clone(), data }, sender).await?;
+    }
+    Ok(())
+}
+
+/// Sends an open file, an empty one as one chunk; less of it if the worker has
+/// gone away.
+pub(super) async fn send_file<T>(
+    mut file: File,
+    chunk: impl Fn(Vec<u8>) -> T,
+    sender: &Sender<T>,
+) -> Result<(), Status> {
+    loop {
+        let mut data = Vec::with_capacity(CHUNK_BYTES);
+        (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut data).await.map_err(unreadable)?;
+        let is_last = data.len() < CHUNK_BYTES;
+        if sender.send(Ok(chunk(data))).await.is_err() || is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// What a worker is told when a file cannot be read; it tries again.
+pub(super) fn unreadable(error: std::io::Error) -> Status {
+    Status::unavailable(format!("the coordinator cannot read the file: {error}"))
+}
