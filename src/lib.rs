@@ -26,7 +26,9 @@
 //!    from the [`oracle`], whose network [`plan`] spells out.
 //! 5. [`coordinator::dispatcher`] writes all records of a batch of events in
 //!    one transaction of the [`store`], and only then replies.
-//! 6. The worker trains concrete layers and numbers and reports each epoch.
+//! 6. The worker trains concrete layers and numbers and reports each epoch. An
+//!    attempt may start from a checkpoint of another attempt, of the same
+//!    execution or of a trial that this one was promoted from.
 //! 7. `Complete` ends an execution once. When all executions of a trial are
 //!    there, it is scored: the best epoch of each, averaged.
 //! 8. [`publisher`] keeps the tables, the summary and the best network of the
@@ -53,6 +55,8 @@
 //! - With the same file and seed, the same trials are proposed in the same
 //!   order, whatever the number of workers, their deaths, or restarts of the
 //!   coordinator.
+//! - Training that goes on from a checkpoint gives, on a CPU, the numbers of
+//!   training that never paused.
 //! - A file that others read is replaced whole or not at all.
 
 pub mod commands;

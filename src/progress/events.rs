@@ -229,7 +229,7 @@ fn notable(text: String) -> Event {
 mod tests {
     use super::*;
     use crate::results::testing::{busy_study, measurement, study};
-    use crate::study::Ended;
+    use crate::study::{CheckpointId, Ended};
 
     fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {
         AttemptId { trial: TrialId(trial), execution, attempt }
@@ -275,8 +275,16 @@ mod tests {
             "Trial 02 execution 2/2 started on local-1"
         );
         assert_eq!(
-            line(&study, Record::AttemptStarted { id: id(2, 1, 2), worker, from: None }),
+            line(
+                &study,
+                Record::AttemptStarted { id: id(2, 1, 2), worker: worker.clone(), from: None }
+            ),
             "Trial 02 execution 2/2 started again (attempt 2) on local-1"
+        );
+        let from = Some(CheckpointId { id: id(1, 1, 1), epoch: 3 });
+        assert_eq!(
+            line(&study, Record::AttemptStarted { id: id(2, 1, 1), worker, from }),
+            "Trial 02 execution 2/2 started after epoch 3 on local-1"
         );
         let measured = measurement(4, 1.0 / 3.0, f64::NAN);
         assert_eq!(

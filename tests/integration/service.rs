@@ -1,16 +1,19 @@
 //! The coordinator and worker sessions in one process, over gRPC on loopback.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+use sweep::coordinator::checkpoints::CheckpointFiles;
 use sweep::coordinator::decide::{Planner, Search};
-use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle, Observer};
+use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle};
 use sweep::coordinator::service::Service;
-use sweep::oracle::RandomSearch;
+use sweep::oracle::{Oracle, RandomSearch};
 use sweep::space::{HyperParameter, HyperParameters, Kind, Numerical, Sampling, Space};
 use sweep::store::Store;
-use sweep::study::{Direction, Objective, Settings, Stage, Stamped, Study, TrialState};
+use sweep::study::{Direction, Objective, Settings, Stage, Study, TrialState};
 use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{self, layer};
 use sweep_session::{Backoff, End, ToyTrainer, TrainingThread};
 use tokio::net::TcpListener;
@@ -20,15 +23,15 @@ use tonic::Code;
 const DIGEST: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 
 /// A dense network whose width is searched.
-struct DensePlan {
+pub(crate) struct DensePlan {
     dataset: PathBuf,
 }
 
-impl Planner for DensePlan {
-    fn plan(
-        &self,
+impl DensePlan {
+    /// What is trained, wherever the dataset lies.
+    pub(crate) fn specification(
         hyperparameters: &HyperParameters,
-        _stage: Option<&Stage>,
+        stage: Option<&Stage>,
     ) -> Result<v1::Specification, String> {
         let units = match hyperparameters.get("units") {
             Some(sweep::space::Value::Int(units)) => u32::try_from(*units).expect("small"),
@@ -37,12 +40,13 @@ impl Planner for DensePlan {
         let dense = v1::Dense { units, ..Default::default() };
         let layers =
             vec![v1::Layer { name: "dense".to_owned(), kind: Some(layer::Kind::Dense(dense)) }];
+        let epochs = stage.map_or(3, |stage| stage.epochs);
         Ok(v1::Specification {
             model: Some(v1::Model { layers }),
-            training: Some(v1::Training { epochs: 3, batch_size: 1, ..Default::default() }),
+            training: Some(v1::Training { epochs, batch_size: 1, ..Default::default() }),
             dataset: Some(v1::Dataset {
                 digest: DIGEST.to_owned(),
-                path: self.dataset.to_string_lossy().into_owned(),
+                path: String::new(),
                 input_shape: vec![4],
                 classes: 2,
             }),
@@ -54,20 +58,30 @@ impl Planner for DensePlan {
     }
 }
 
-struct Unwatched;
-
-impl Observer for Unwatched {
-    fn observe(&mut self, _: &Study, _: &[Stamped]) {}
+impl Planner for DensePlan {
+    fn plan(
+        &self,
+        hyperparameters: &HyperParameters,
+        stage: Option<&Stage>,
+    ) -> Result<v1::Specification, String> {
+        let mut specification = Self::specification(hyperparameters, stage)?;
+        if let Some(dataset) = &mut specification.dataset {
+            dataset.path = self.dataset.to_string_lossy().into_owned();
+        }
+        Ok(specification)
+    }
 }
 
+pub(crate) type Client = CoordinatorClient<tonic::transport::Channel>;
+
 /// A coordinator with its folder.
-struct Site {
-    folder: tempfile::TempDir,
-    dispatcher: Dispatcher,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) dispatcher: Dispatcher,
     address: std::net::SocketAddr,
 }
 
-fn space() -> Space {
+pub(crate) fn space() -> Space {
     let range =
         Numerical { min: 1, max: 500, step: None, sampling: Sampling::Linear, default: None };
     let units =
@@ -90,6 +104,11 @@ fn settings() -> Settings {
 
 impl Site {
     async fn open() -> Self {
+        Self::of(Box::new(RandomSearch::new(space()))).await
+    }
+
+    /// Searches as this oracle does.
+    pub(crate) async fn of(oracle: Box<dyn Oracle>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dataset = folder.path().join("dataset");
         let weights = folder.path().join("weights");
@@ -104,11 +123,12 @@ impl Site {
         let clock = Clock::start();
         // No worker sees this folder: the dataset has to be fetched.
         let plan = DensePlan { dataset: folder.path().join("elsewhere") };
-        let oracle = Box::new(RandomSearch::new(space()));
         let mut search =
             Search::new(Study::new(settings()), oracle, None, Box::new(plan), 20_000, clock.now());
         let first = search.start(clock.now(), "test", |_| true);
-        let dispatcher = Dispatcher::start(search, store, Box::new(Unwatched), clock, first);
+        let checkpoints = CheckpointFiles::new(checkpoints);
+        let observer = Box::new(checkpoints.clone());
+        let dispatcher = Dispatcher::start(search, store, observer, clock, first);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let handle: Handle = dispatcher.handle.clone();
@@ -128,7 +148,7 @@ impl Site {
     }
 
     /// Runs workers until the study is over.
-    async fn work(self, workers: usize) -> (Study, tempfile::TempDir) {
+    pub(crate) async fn work(self, workers: usize) -> (Study, tempfile::TempDir) {
         let mut sessions = tokio::task::JoinSet::new();
         for index in 0..workers {
             sessions.spawn(session(self.address, index, self.folder.path().join("cache")));
@@ -139,7 +159,7 @@ impl Site {
         (self.dispatcher.close().await.expect("the store works"), self.folder)
     }
 
-    async fn client(&self) -> CoordinatorClient<tonic::transport::Channel> {
+    pub(crate) async fn client(&self) -> Client {
         CoordinatorClient::connect(format!("http://{}", self.address)).await.expect("connected")
     }
 }
@@ -215,9 +235,12 @@ async fn strangers_are_told_what_is_wrong() {
     let unknown =
         client.report(v1::ReportRequest { id, measurements: vec![] }).await.expect_err("unknown");
     assert_eq!(unknown.code(), Code::NotFound);
-    let chunk = v1::WeightsChunk { id, sha256: String::new(), data: vec![1] };
-    let unknown = client.upload_weights(tokio_stream::iter([chunk])).await.expect_err("unknown");
+    let chunk = chunk(id, &[1], Content::Weights(v1::BestWeights {}));
+    let unknown = client.upload(tokio_stream::iter([chunk])).await.expect_err("unknown");
     assert_eq!(unknown.code(), Code::NotFound);
+    let chunk = v1::UploadChunk { file: None, data: vec![1] };
+    let nameless = client.upload(tokio_stream::iter([chunk])).await.expect_err("what is it?");
+    assert_eq!((nameless.code(), nameless.message()), (Code::InvalidArgument, "`file` is missing"));
     let epoch = v1::Measurement { epoch: 0, metrics: vec![], seconds: 0.0 };
     let zero = client
         .report(v1::ReportRequest { id, measurements: vec![epoch] })
@@ -232,31 +255,50 @@ async fn strangers_are_told_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn weights_that_do_not_fit_their_digest_are_refused() {
+async fn files_that_do_not_fit_their_digest_are_refused() {
     let site = Site::open().await;
     let mut client = site.client().await;
+    let id = acquire(&mut client).await.id;
+    let report = v1::ReportRequest {
+        id,
+        measurements: vec![v1::Measurement { epoch: 1, ..Default::default() }],
+    };
+    client.report(report).await.expect("measured");
+    for content in
+        [Content::Weights(v1::BestWeights {}), Content::Checkpoint(v1::EpochEnd { epoch: 1 })]
+    {
+        let mut chunk = chunk(id, &[1, 2, 3], content);
+        chunk.data[0] = 0;
+        let refused = client.upload(tokio_stream::iter([chunk])).await.expect_err("a wrong digest");
+        assert_eq!(refused.code(), Code::DataLoss);
+    }
+    for folder in ["weights", "checkpoints"] {
+        let left = std::fs::read_dir(site.folder.path().join(folder)).expect("there").count();
+        assert_eq!(left, 0, "nothing is left of it");
+    }
+    let study = site.dispatcher.close().await.expect("the store works");
+    assert!(study.checkpoints.is_empty());
+}
+
+/// A file in one chunk.
+pub(crate) fn chunk(id: Option<v1::AttemptId>, data: &[u8], content: Content) -> v1::UploadChunk {
+    let sha256 = Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = v1::UploadedFile { id, sha256, content: Some(content) };
+    v1::UploadChunk { file: Some(file), data: data.to_vec() }
+}
+
+/// Leases an execution to a worker of a name of its own.
+pub(crate) async fn acquire(client: &mut Client) -> v1::Assignment {
     let worker = v1::Worker {
         name: "w".to_owned(),
         instance: 1,
         version: sweep_proto::VERSION.to_owned(),
         device: String::new(),
     };
-    let answer = client
-        .acquire(v1::AcquireRequest { worker: Some(worker) })
-        .await
-        .expect("leased")
-        .into_inner()
-        .answer;
-    let Some(v1::acquire_response::Answer::Assignment(assignment)) = answer else {
-        panic!("{answer:?}")
-    };
-    let chunk =
-        v1::WeightsChunk { id: assignment.id, sha256: "00".repeat(32), data: vec![1, 2, 3] };
-    let refused =
-        client.upload_weights(tokio_stream::iter([chunk])).await.expect_err("a wrong digest");
-    assert_eq!(refused.code(), Code::DataLoss);
-    let left =
-        std::fs::read_dir(Path::new(site.folder.path()).join("weights")).expect("there").count();
-    assert_eq!(left, 0, "nothing is left of it");
-    site.dispatcher.close().await.expect("the store works");
+    let request = v1::AcquireRequest { worker: Some(worker) };
+    let answer = client.acquire(request).await.expect("leased").into_inner().answer;
+    match answer {
+        Some(v1::acquire_response::Answer::Assignment(assignment)) => assignment,
+        other => panic!("{other:?}"),
+    }
 }
