@@ -230,6 +230,34 @@ fn an_assignment_becomes_layers_and_numbers() {
 }
 
 #[test]
+fn early_stopping_needs_only_patience() {
+    let early_stopping = |options: &str| {
+        let train = format!("train:\n  early_stopping: {options}");
+        let experiment = good(&FILE.replacen("train:", &train, 1));
+        let (_, training) =
+            experiment.specify(&experiment.space.defaults(), &INPUT, 2).expect("a good network");
+        training.early_stopping.expect("it is there")
+    };
+    let least = v1::EarlyStopping {
+        monitor: "val_loss".to_owned(),
+        direction: v1::Direction::Min.into(),
+        patience: 4,
+        min_delta: 0.0,
+        restore_best: false,
+    };
+    assert_eq!(early_stopping("{patience: 4}"), least);
+    let all = v1::EarlyStopping {
+        monitor: "f0".to_owned(),
+        direction: v1::Direction::Max.into(),
+        min_delta: 0.5,
+        restore_best: true,
+        ..least
+    };
+    let options = "{monitor: f0, direction: max, patience: 4, min_delta: 0.5, restore_best: true}";
+    assert_eq!(early_stopping(options), all);
+}
+
+#[test]
 fn layers_may_be_words_main_options_or_options() {
     let experiment = with_model(
         "  - conv2d: {filters: 4, kernel: [3, 5], strides: 2, padding: same}

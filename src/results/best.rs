@@ -48,7 +48,8 @@ struct Description<'a> {
     trial: TrialId,
     execution: u32,
     attempt: u32,
-    /// The epoch that the weights are of.
+    /// The best one by the objective. The weights are of this epoch, unless early
+    /// stopping restores those of what it monitors.
     epoch: u32,
     objective: &'a Objective,
     /// The objective at that epoch.

@@ -131,6 +131,8 @@ const CASES: &[Case] = &[
     ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 0}", "x.yaml:15: train.early_stopping.patience: expected a whole number from 1 to 100000, found the number 0", ""),
     ("epochs: 3", "epochs: 3\n  early_stopping: {monitor: bleu, patience: 3}", "x.yaml:15: train.early_stopping.monitor: whether less or more `bleu` is better is not known", "add `direction: max`, or `min`"),
     ("epochs: 3", "epochs: 3\n  early_stopping: {monitor: val_los, patience: 3}", "x.yaml:15: train.early_stopping.monitor: whether less or more `val_los` is better is not known", "did you mean `val_loss`?"),
+    ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 3, restore_best_weights: true}", "x.yaml:15: unknown key `restore_best_weights` in `early_stopping`", "did you mean `restore_best`?"),
+    ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 3, restore_best: 1}", "x.yaml:15: train.early_stopping.restore_best: expected `true` or `false`, found the number 1", ""),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: sgd", "x.yaml:15: optimizer `sgd` is not built yet", "use `adam`"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {sgd: {learning_rate: $lr}}", "x.yaml:15: optimizer `sgd` is not built yet", "use `adam`"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {adm: {}}", "x.yaml:15: unknown optimizer `adm`", "did you mean `adam`?"),
