@@ -11,14 +11,20 @@
 
 mod algorithm;
 mod first;
+mod grid;
+mod hyperband;
 mod knobs;
+mod list;
 mod random;
 pub mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use algorithm::{Algorithm, Assignment, Setup};
+pub use grid::GridSearch;
+pub use hyperband::Hyperband;
 pub use knobs::{Knob, Knobs, Range};
+pub use list::List;
 pub use random::RandomSearch;
 pub use stopping::{Stopping, StoppingRule};
 
