@@ -1,6 +1,7 @@
 //! Draws of whole assignments, and how many there are.
 
-use super::{HyperParameter, HyperParameters, Space, Value};
+use super::random::first_doubles_from;
+use super::{HyperParameter, HyperParameters, Rules, Space, Value};
 
 /// A space whose conditions branch more often than this is not counted.
 const MAX_BRANCHES: u32 = 100_000;
@@ -11,8 +12,15 @@ impl Space {
     #[must_use]
     pub fn draw(&self, seed_state: u64) -> (HyperParameters, u64) {
         let mut next = seed_state;
+        let mut doubles = first_doubles_from(seed_state);
         let assignment = self.assigned(|hyperparameter| {
-            let value = hyperparameter.kind.draw(self.rules, next);
+            let value = match self.rules {
+                Rules::Mended | Rules::KerasTuner14 => {
+                    let double = doubles.next().expect("they have no end");
+                    hyperparameter.kind.value_at(self.rules, double)
+                }
+                Rules::KerasTuner10 => hyperparameter.kind.draw(self.rules, next),
+            };
             next = next.wrapping_add(1);
             value
         });
