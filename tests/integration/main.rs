@@ -7,4 +7,5 @@
 mod commands;
 mod kills;
 mod service;
+mod stopping;
 mod support;
