@@ -4,11 +4,8 @@ use super::{FILE, Overrides, good, parse};
 use crate::oracle::StoppingRule;
 
 fn file(stopping: &str) -> String {
-    FILE.replacen("max_trials: 5", &format!("max_trials: 5, stopping: {stopping}"), 1).replacen(
-        "epochs: 3",
-        "epochs: 30",
-        1,
-    )
+    let search = format!("max_trials: 5, stopping: {stopping}");
+    FILE.replacen("  epochs: 3", "  epochs: 30", 1).replacen("max_trials: 5", &search, 1)
 }
 
 #[test]
