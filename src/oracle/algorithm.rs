@@ -5,6 +5,7 @@ use super::first::First;
 use super::knobs::{Knob, Knobs};
 use super::random::RandomSearch;
 use super::stopping::{Stopping, StoppingRule};
+use super::tpe::ParzenEstimator;
 use crate::space::{HyperParameters, Space};
 
 /// The algorithms that `search.algorithm` can name.
@@ -12,17 +13,20 @@ use crate::space::{HyperParameters, Space};
 pub enum Algorithm {
     /// Independent draws.
     Random,
+    /// Where good trials are dense and bad ones are not.
+    Tpe,
 }
 
 impl Algorithm {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 1] = [Self::Random];
+    pub const ALL: [Self; 2] = [Self::Random, Self::Tpe];
 
     /// Its name in the experiment file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
+            Self::Tpe => "tpe",
         }
     }
 
@@ -31,13 +35,14 @@ impl Algorithm {
     pub fn knobs(self) -> &'static [Knob] {
         match self {
             Self::Random => &[],
+            Self::Tpe => ParzenEstimator::KNOBS,
         }
     }
 
     fn oracle(self, setup: &Setup, space: &Space) -> Box<dyn Oracle> {
-        let _ = setup;
         match self {
             Self::Random => Box::new(RandomSearch::new(space.clone())),
+            Self::Tpe => Box::new(ParzenEstimator::new(space.clone(), &setup.knobs)),
         }
     }
 }

@@ -16,11 +16,13 @@ mod random;
 pub mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tpe;
 
 pub use algorithm::{Algorithm, Assignment, Setup};
 pub use knobs::{Knob, Knobs, Range};
 pub use random::RandomSearch;
 pub use stopping::{Stopping, StoppingRule};
+pub use tpe::ParzenEstimator;
 
 use crate::space::HyperParameters;
 use crate::study::{Stage, Study, TrialId};
