@@ -221,7 +221,8 @@ impl Experiment {
         let used_in_train = template::used(&train, &self.space)?;
         let used_in_model = template::used(&model, &self.space)?;
         // Any number of classes will do to find what is misspelt.
-        self.fill_in(&defaults, 2)?;
+        let (_, training) = self.fill_in(&defaults, 2)?;
+        self.search.epochs = training.epochs;
         self.used_in_model = used_in_model;
         Ok(used_in_train)
     }
@@ -265,6 +266,16 @@ impl Experiment {
                 &[Segment::key("objective")],
                 format!("`{metric}` is not a metric that `sweep-worker` reports"),
             ));
+        }
+        if let Some((rule, knobs)) = &self.search.stopping
+            && knobs.whole("min_epochs") >= self.search.epochs
+        {
+            let path = ["search", "stopping"].map(Segment::key);
+            let (rule, epochs) = (rule.name(), self.search.epochs);
+            let message = format!(
+                "`{rule}` stops nothing: its `min_epochs` is not below the {epochs} epochs"
+            );
+            warnings.push(warning(&path, message));
         }
         for hyperparameter in &self.space.hyperparameters {
             let name = &hyperparameter.name;

@@ -370,7 +370,6 @@ pub(super) fn synonym(name: &str) -> Option<&'static str> {
         "bias" => "use_bias",
         "lr" => "learning_rate",
         "batch" => "batch_size",
-        "restore_best_weights" => "restore_best",
         "batch_normalization" | "batchnormalization" | "batchnorm2d" => "batch_norm",
         "max_pooling2d" | "maxpooling2d" | "maxpool2d" | "max_pool" => "max_pool2d",
         "linear" => "dense",

@@ -19,8 +19,7 @@ const MAX_HOURS: f64 = 366.0 * 24.0;
 /// Up to here every table and notebook reads a seed exactly.
 pub(super) const MAX_SEED: u64 = 1 << 53;
 
-const ALGORITHMS_LATER: [&str; 5] = ["grid", "list", "hyperband", "tpe", "bayesian"];
-const STOPPING_LATER: [&str; 2] = ["asha", "median"];
+const ALGORITHMS_LATER: [&str; 1] = ["bayesian"];
 
 /// Reads the four sections.
 pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
@@ -194,11 +193,11 @@ fn read_knobs(fields: &Fields<'_>, declared: &[Knob]) -> Result<Knobs, Fault> {
 fn stopping(node: &Node<'_>) -> Result<(StoppingRule, Knobs), Fault> {
     let rules = StoppingRule::ALL.map(|rule| (rule.name(), rule));
     let serde_yaml::Value::Mapping(_) = node.value() else {
-        let rule = node.word("stopping rule", &rules, &STOPPING_LATER)?;
+        let rule = node.word("stopping rule", &rules, &[])?;
         return Ok((rule, Knobs::defaults(rule.knobs())));
     };
     let names = rules.map(|(name, _)| name);
-    let fields = node.fields("`stopping`", &names, &STOPPING_LATER)?;
+    let fields = node.fields("`stopping`", &names, &[])?;
     let given: Vec<StoppingRule> = StoppingRule::ALL
         .into_iter()
         .filter(|rule| fields.optional(rule.name()).is_some())

@@ -1,6 +1,7 @@
 //! Good files, overrides, and what a run keeps.
 
 mod messages;
+mod stopping;
 
 use proptest::prelude::*;
 use sweep_proto::v1::layer::Kind as Layer;
@@ -227,34 +228,6 @@ fn an_assignment_becomes_layers_and_numbers() {
         (0.02, 0.9, 0.999, 1e-7)
     );
     assert_eq!(training.early_stopping, None);
-}
-
-#[test]
-fn early_stopping_needs_only_patience() {
-    let early_stopping = |options: &str| {
-        let train = format!("train:\n  early_stopping: {options}");
-        let experiment = good(&FILE.replacen("train:", &train, 1));
-        let (_, training) =
-            experiment.specify(&experiment.space.defaults(), &INPUT, 2).expect("a good network");
-        training.early_stopping.expect("it is there")
-    };
-    let least = v1::EarlyStopping {
-        monitor: "val_loss".to_owned(),
-        direction: v1::Direction::Min.into(),
-        patience: 4,
-        min_delta: 0.0,
-        restore_best: false,
-    };
-    assert_eq!(early_stopping("{patience: 4}"), least);
-    let all = v1::EarlyStopping {
-        monitor: "f0".to_owned(),
-        direction: v1::Direction::Max.into(),
-        min_delta: 0.5,
-        restore_best: true,
-        ..least
-    };
-    let options = "{monitor: f0, direction: max, patience: 4, min_delta: 0.5, restore_best: true}";
-    assert_eq!(early_stopping(options), all);
 }
 
 #[test]

@@ -1,10 +1,16 @@
 //! Which algorithms there are, and how one is set up.
 
+use std::collections::HashSet;
+
 use super::Oracle;
 use super::first::First;
+use super::grid::GridSearch;
+use super::hyperband::Hyperband;
 use super::knobs::{Knob, Knobs};
+use super::list::List;
 use super::random::RandomSearch;
 use super::stopping::{Stopping, StoppingRule};
+use super::tpe::ParzenEstimator;
 use crate::space::{HyperParameters, Space};
 
 /// The algorithms that `search.algorithm` can name.
@@ -12,17 +18,29 @@ use crate::space::{HyperParameters, Space};
 pub enum Algorithm {
     /// Independent draws.
     Random,
+    /// Every assignment of a finite space.
+    Grid,
+    /// Assignments that the file gives.
+    List,
+    /// Short trainings, the promising ones continued.
+    Hyperband,
+    /// Where good trials are dense and bad ones are not.
+    Tpe,
 }
 
 impl Algorithm {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 1] = [Self::Random];
+    pub const ALL: [Self; 5] = [Self::Random, Self::Grid, Self::List, Self::Hyperband, Self::Tpe];
 
     /// Its name in the experiment file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
+            Self::Grid => "grid",
+            Self::List => "list",
+            Self::Hyperband => "hyperband",
+            Self::Tpe => "tpe",
         }
     }
 
@@ -30,14 +48,42 @@ impl Algorithm {
     #[must_use]
     pub fn knobs(self) -> &'static [Knob] {
         match self {
-            Self::Random => &[],
+            Self::Random | Self::Grid | Self::List => &[],
+            Self::Hyperband => Hyperband::KNOBS,
+            Self::Tpe => ParzenEstimator::KNOBS,
+        }
+    }
+
+    /// How many trials it makes at most, those of [`Setup::first`] included;
+    /// `None` where only the study's limits end it, or there are too many to count.
+    #[must_use]
+    pub fn total(self, setup: &Setup, space: &Space) -> Option<u32> {
+        match self {
+            Self::Random | Self::Tpe => None,
+            Self::Grid => {
+                let grid = GridSearch::new(space.clone(), setup.first.len());
+                let off_grid =
+                    setup.first.iter().filter(|first| !grid.contains(&first.hyperparameters));
+                u32::try_from(grid.size()?.checked_add(off_grid.count() as u64)?).ok()
+            }
+            Self::List => {
+                let given = setup.first.iter().chain(&setup.trials);
+                let distinct: HashSet<[u8; 16]> =
+                    given.map(|assignment| assignment.hyperparameters.digest()).collect();
+                u32::try_from(distinct.len()).ok()
+            }
+            // What the file gives takes the place of draws.
+            Self::Hyperband => Some(Hyperband::trials(&setup.knobs, setup.epochs)),
         }
     }
 
     fn oracle(self, setup: &Setup, space: &Space) -> Box<dyn Oracle> {
-        let _ = setup;
         match self {
             Self::Random => Box::new(RandomSearch::new(space.clone())),
+            Self::Grid => Box::new(GridSearch::new(space.clone(), setup.first.len())),
+            Self::List => Box::new(List::new(setup.trials.clone())),
+            Self::Hyperband => Box::new(Hyperband::new(space.clone(), &setup.knobs, setup.epochs)),
+            Self::Tpe => Box::new(ParzenEstimator::new(space.clone(), &setup.knobs)),
         }
     }
 }

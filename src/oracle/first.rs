@@ -1,7 +1,7 @@
 //! `search.first`: assignments of the file that are tried before the oracle's own.
 
-use super::{Assignment, Oracle, Suggestion};
-use crate::study::{Study, TrialId};
+use super::{Assignment, Oracle, Proposal, Suggestion};
+use crate::study::{Stage, Study, TrialId};
 
 /// Another oracle, whose first proposals are replaced.
 pub(super) struct First {
@@ -17,24 +17,36 @@ impl First {
 
 impl Oracle for First {
     /// The oracle's own proposal gives the stage; its draw is not used up.
+    /// Promotions are left alone: they are not fresh assignments.
     fn suggest(&self, study: &Study) -> Suggestion {
         let suggestion = self.then.suggest(study);
-        let Some(assignment) = self.first.get(study.trials.len()) else { return suggestion };
-        let Suggestion::Trial(mut proposal) = suggestion else { return suggestion };
+        let fresh = study.trials.iter().filter(|trial| !is_promotion(trial.stage.as_ref())).count();
+        let Some(assignment) = self.first.get(fresh) else { return suggestion };
+        let mut proposal = match suggestion {
+            Suggestion::Trial(proposal) if !is_promotion(proposal.stage.as_ref()) => proposal,
+            // A list or a grid can be over before all of the file's were tried.
+            Suggestion::Exhausted => Proposal::default(),
+            Suggestion::Trial(_) | Suggestion::Wait => return suggestion,
+        };
         proposal.hyperparameters = assignment.hyperparameters.clone();
         proposal.name.clone_from(&assignment.name);
         proposal.seed_state = study.seed_state;
         Suggestion::Trial(proposal)
     }
 
+    /// No more than the oracle's own, which may have promotions to make before
+    /// all of the file's were tried.
     fn foreseeable(&self) -> Option<u32> {
-        let first = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
-        self.then.foreseeable().map(|own| own.max(first))
+        self.then.foreseeable()
     }
 
     fn may_promote(&self, study: &Study, trial: TrialId) -> bool {
         self.then.may_promote(study, trial)
     }
+}
+
+fn is_promotion(stage: Option<&Stage>) -> bool {
+    stage.is_some_and(|stage| stage.promoted_from.is_some())
 }
 
 #[cfg(test)]

@@ -11,16 +11,24 @@
 
 mod algorithm;
 mod first;
+mod grid;
+mod hyperband;
 mod knobs;
+mod list;
 mod random;
 pub mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tpe;
 
 pub use algorithm::{Algorithm, Assignment, Setup};
+pub use grid::GridSearch;
+pub use hyperband::Hyperband;
 pub use knobs::{Knob, Knobs, Range};
+pub use list::List;
 pub use random::RandomSearch;
 pub use stopping::{Stopping, StoppingRule};
+pub use tpe::ParzenEstimator;
 
 use crate::space::HyperParameters;
 use crate::study::{Stage, Study, TrialId};

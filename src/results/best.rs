@@ -48,8 +48,7 @@ struct Description<'a> {
     trial: TrialId,
     execution: u32,
     attempt: u32,
-    /// The best one by the objective. The weights are of this epoch, unless early
-    /// stopping restores those of what it monitors.
+    /// The epoch that the weights are of.
     epoch: u32,
     objective: &'a Objective,
     /// The objective at that epoch.

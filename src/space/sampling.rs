@@ -76,6 +76,23 @@ impl Kind {
         }
     }
 
+    /// Where the probabilities that give value number `index` begin, in [0, 1];
+    /// 1 where `index` is how many there are. Meant for what
+    /// [`count`](Self::count) counts.
+    pub(crate) fn start_of(&self, rules: Rules, index: u64) -> f64 {
+        match self {
+            Self::Int(range) if effective_step(range).is_none() => {
+                let (min, end) = (range.min as f64, range.max as f64 + 1.0);
+                shrink(min, end, range.sampling, min + index as f64)
+            }
+            Self::Int(_)
+            | Self::Float(_)
+            | Self::Choice { .. }
+            | Self::Boolean { .. }
+            | Self::Fixed(_) => self.count(rules).map_or(0.0, |count| index as f64 / count as f64),
+        }
+    }
+
     /// Number of distinct values; absent for a continuous range of floats.
     #[must_use]
     pub fn count(&self, rules: Rules) -> Option<u64> {

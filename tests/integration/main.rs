@@ -8,4 +8,5 @@ mod checkpoints;
 mod commands;
 mod kills;
 mod service;
+mod stopping;
 mod support;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::live::{Reason, Running, tidy_checkpoints};
+use self::live::{Reason, Running};
 use super::{ExperimentArgs, Failure, worker};
 use crate::coordinator::local_workers;
 use crate::data::{self, Prepared};
@@ -105,8 +105,6 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
 
     if is_finished(&study) {
-        // Lost ones matter only if the study goes on, and are looked for then.
-        let _lost = tidy_checkpoints(&directory, &study)?;
         publication.publish(&study)?;
         eprintln!("the study `{}` is finished: nothing is left to do", study.settings.study);
         return conclude(&study, plan.space(), &directory);

@@ -1,6 +1,7 @@
 //! Event scripts for [`Search::decide`]: no clock, no sockets.
 
 mod checkpoints;
+mod stopping;
 
 use proptest::prelude::*;
 use sweep_proto::v1::Specification;
@@ -89,6 +90,12 @@ impl Script {
         let decision = script.search.start(now, "test", |name| name.starts_with("local-"));
         script.records.extend(decision.records);
         script
+    }
+
+    /// With a rule that stops trials early; a restart forgets it.
+    fn with_stopping(mut self, stopping: Option<Box<dyn Stopping>>) -> Self {
+        self.search.stopping = stopping;
+        self
     }
 
     /// The same study, as another coordinator reads it back.

@@ -1,7 +1,7 @@
 //! What an epoch measures, and what is made of it: the best epoch, and whether
 //! to stop early.
 
-use sweep_proto::v1::{self, Direction, Measurement, Metric as WireMetric};
+use sweep_proto::v1::{Direction, Measurement, Metric as WireMetric};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::TrainingError;
@@ -207,41 +207,13 @@ pub(crate) struct EarlyStopping {
     patience: u32,
     /// What counts as an improvement; not negative.
     min_delta: f64,
-    /// Whether the weights to hand in are those of the last improvement.
-    restores_best: bool,
     best: Option<f64>,
     waited: u32,
 }
 
-/// What an epoch means to early stopping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is the best so far.
-    Improved,
-    /// It is not, and there is patience left.
-    Waits,
-    /// It is not, and is to be the last.
-    Ends,
-}
-
 impl EarlyStopping {
-    /// # Errors
-    ///
-    /// [`TrainingError::Metric`] if what it monitors is not measured.
-    pub(crate) fn new(settings: &v1::EarlyStopping) -> Result<Self, TrainingError> {
-        Ok(Self {
-            goal: Goal::new("monitor", &settings.monitor, settings.direction)?,
-            patience: settings.patience,
-            min_delta: settings.min_delta.abs(),
-            restores_best: settings.restore_best,
-            best: None,
-            waited: 0,
-        })
-    }
-
-    /// Whether it decides which weights are handed in.
-    pub(crate) fn restores_best(&self) -> bool {
-        self.restores_best
+    pub(crate) fn new(goal: Goal, patience: u32, min_delta: f64) -> Self {
+        Self { goal, patience, min_delta: min_delta.abs(), best: None, waited: 0 }
     }
 
     /// The best value so far, and for how many epochs there was no better one.
@@ -254,18 +226,18 @@ impl EarlyStopping {
         (self.best, self.waited) = (best, waited);
     }
 
-    /// Takes in an epoch.
-    pub(crate) fn judge(&mut self, measured: &Measured) -> Verdict {
+    /// Whether this epoch is to be the last.
+    pub(crate) fn ends(&mut self, measured: &Measured) -> bool {
         let value = measured.get(self.goal.metric);
         match self.best {
             Some(best) if !self.goal.is_better(value, best, self.min_delta) => {
                 self.waited = self.waited.saturating_add(1);
-                if self.waited >= self.patience { Verdict::Ends } else { Verdict::Waits }
+                self.waited >= self.patience
             }
             Some(_) | None => {
                 self.best = Some(value);
                 self.waited = 0;
-                Verdict::Improved
+                false
             }
         }
     }
@@ -318,15 +290,8 @@ mod tests {
     #[test]
     fn patience_counts_epochs_without_enough_improvement() {
         let ends = |patience, min_delta, losses: &[f64]| {
-            let mut stopping = EarlyStopping::new(&v1::EarlyStopping {
-                monitor: "val_loss".to_owned(),
-                direction: Direction::Min.into(),
-                patience,
-                min_delta,
-                restore_best: false,
-            })
-            .expect("it is measured");
-            losses.iter().position(|&loss| stopping.judge(&measured(loss)) == Verdict::Ends)
+            let mut stopping = EarlyStopping::new(val_loss(), patience, min_delta);
+            losses.iter().position(|&loss| stopping.ends(&measured(loss)))
         };
         assert_eq!(ends(2, 0.0, &[3.0, 3.5, 2.9, 2.9, 3.0, 1.0]), Some(4));
         assert_eq!(ends(2, 0.5, &[3.0, 2.6, 2.4, 2.0, 2.0, 1.0]), Some(4));

@@ -45,7 +45,10 @@ impl Plan {
             Some(OptimizerKind::Adam(adam)) => adam,
             None => return Err(missing("optimizer")),
         };
-        let early_stopping = training.early_stopping.as_ref().map(EarlyStopping::new);
+        let early_stopping = training.early_stopping.map(|stopping| {
+            let goal = Goal::new("monitor", &stopping.monitor, stopping.direction)?;
+            Ok::<_, TrainingError>(EarlyStopping::new(goal, stopping.patience, stopping.min_delta))
+        });
         Ok(Self {
             model: model.ok_or(missing("model"))?,
             dataset: dataset.ok_or(missing("dataset"))?,
