@@ -259,12 +259,13 @@ impl Experiment {
             message,
         };
         let mut warnings = Vec::new();
-        let metric = &self.settings.objective.metric;
-        if !search::REPORTED.contains(&metric.as_str()) {
-            warnings.push(warning(
-                &[Segment::key("objective")],
-                format!("`{metric}` is not a metric that `sweep-worker` reports"),
-            ));
+        for (metric, _) in self.settings.objective.metrics() {
+            if !search::REPORTED.contains(&metric) {
+                warnings.push(warning(
+                    &[Segment::key("objective")],
+                    format!("`{metric}` is not a metric that `sweep-worker` reports"),
+                ));
+            }
         }
         for hyperparameter in &self.space.hyperparameters {
             let name = &hyperparameter.name;

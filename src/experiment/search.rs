@@ -6,7 +6,7 @@ use super::names::{MAX_NAME_BYTES, alternatives, instead_of, is_identifier, near
 use super::node::{Fields, Node, Scope, missing, shorten};
 use super::path::Segment;
 use crate::oracle::{Algorithm, Knob, Knobs, Range, Setup, StoppingRule};
-use crate::study::{Direction, Objective, Settings};
+use crate::study::{Direction, Objective, Settings, Term};
 
 /// The metrics that `sweep-worker` reports for every epoch.
 pub(super) const REPORTED: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
@@ -14,6 +14,10 @@ pub(super) const REPORTED: [&str; 4] = ["loss", "accuracy", "val_loss", "val_acc
 const MAX_TRIALS: u32 = 1_000_000;
 const MAX_EXECUTIONS: u32 = 1_000;
 const MAX_RETRIES: u32 = 100;
+/// More would hardly be told apart.
+const MAX_OBJECTIVES: usize = 16;
+/// Far beyond any search.
+const MAX_EPOCHS_IN_ALL: u64 = 1_000_000_000_000;
 /// A year, and a day for a leap.
 const MAX_HOURS: f64 = 366.0 * 24.0;
 /// Up to here every table and notebook reads a seed exactly.
@@ -48,6 +52,7 @@ pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     };
     let setup = read_search(&search, &mut settings)?;
     if let Some(limits) = document.section("limits", scope) {
@@ -86,20 +91,64 @@ fn is_study_name(name: &str) -> bool {
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
 }
 
+/// One metric, or a list of several.
 fn objective_of(node: &Node<'_>) -> Result<Objective, Fault> {
+    if let serde_yaml::Value::Sequence(_) = node.value() {
+        return several_objectives(node);
+    }
     let serde_yaml::Value::Mapping(_) = node.value() else {
         let metric = metric(node)?;
         let direction = inferred(&metric).ok_or_else(|| unclear(node, &metric, "objective"))?;
-        return Ok(Objective { metric, direction });
+        return Ok(Objective::single(metric, direction));
     };
     let fields = node.fields("`objective`", &["metric", "direction"], &[])?;
+    let (metric, direction) = metric_and_direction(&fields)?;
+    Ok(Objective::single(metric, direction))
+}
+
+fn several_objectives(node: &Node<'_>) -> Result<Objective, Fault> {
+    let items = node.items()?;
+    if !(2..=MAX_OBJECTIVES).contains(&items.len()) {
+        let fault =
+            node.fault(format!("expected 2 to {MAX_OBJECTIVES} objectives, found {}", items.len()));
+        return Err(fault.hint("for one objective, write `objective: val_accuracy`"));
+    }
+    let mut terms: Vec<Term> = Vec::new();
+    for node in &items {
+        let term = term(node)?;
+        if terms.iter().any(|known| known.metric == term.metric) {
+            let fault = node.fault(format!("`{}` is an objective already", term.metric));
+            return Err(fault.hint("give it once, with a `weight`").self_contained());
+        }
+        terms.push(term);
+    }
+    Ok(Objective::several(terms))
+}
+
+/// One of several objectives.
+fn term(node: &Node<'_>) -> Result<Term, Fault> {
+    let serde_yaml::Value::Mapping(_) = node.value() else {
+        let metric = metric(node)?;
+        let direction = inferred(&metric).ok_or_else(|| unclear(node, &metric, "objectives"))?;
+        return Ok(Term { metric, direction, weight: 1.0 });
+    };
+    let fields = node.fields("an objective", &["metric", "direction", "weight"], &[])?;
+    let (metric, direction) = metric_and_direction(&fields)?;
+    let weight = match fields.optional("weight") {
+        Some(node) => node.real("a number above 0", |weight| weight > 0.0)?,
+        None => 1.0,
+    };
+    Ok(Term { metric, direction, weight })
+}
+
+fn metric_and_direction(fields: &Fields<'_>) -> Result<(String, Direction), Fault> {
     let node = fields.required("metric")?;
     let metric = metric(&node)?;
     let direction = match fields.optional("direction") {
         Some(node) => direction(&node)?,
-        None => inferred(&metric).ok_or_else(|| unclear(&node, &metric, "objective"))?,
+        None => inferred(&metric).ok_or_else(|| unclear(&node, &metric, "metric"))?,
     };
-    Ok(Objective { metric, direction })
+    Ok((metric, direction))
 }
 
 /// Name of a metric.
@@ -119,20 +168,28 @@ pub(super) fn direction(node: &Node<'_>) -> Result<Direction, Fault> {
 
 /// Whether less or more is better, where the name says it.
 pub(super) fn inferred(metric: &str) -> Option<Direction> {
-    match metric.to_lowercase().rsplit('_').next()? {
-        "loss" | "error" | "mse" | "mae" => Some(Direction::Min),
+    let metric = metric.to_lowercase();
+    match metric.rsplit('_').next()? {
+        "loss" | "error" | "mse" | "mae" | "crossentropy" => Some(Direction::Min),
         "accuracy" | "acc" | "auc" | "f1" | "precision" | "recall" => Some(Direction::Max),
+        "score" if metric.ends_with("f1_score") => Some(Direction::Max),
         _ => None,
     }
 }
 
 /// The fault that a metric's name does not tell its direction.
+///
+/// - `key`: where the name stands: `objective`, `objectives` in a list, else
+///   beside a `direction`
 pub(super) fn unclear(node: &Node<'_>, metric: &str, key: &str) -> Fault {
     let fault = node.fault(format!("whether less or more `{metric}` is better is not known"));
     match nearest(metric, REPORTED) {
         Some(near) => fault.hint(format!("did you mean `{near}`?")),
         None if key == "objective" => {
             fault.hint(format!("write `objective: {{metric: {metric}, direction: max}}`, or `min`"))
+        }
+        None if key == "objectives" => {
+            fault.hint(format!("write `{{metric: {metric}, direction: max}}`, or `min`"))
         }
         None => fault.hint("add `direction: max`, or `min`"),
     }
@@ -218,7 +275,7 @@ fn stopping(node: &Node<'_>) -> Result<(StoppingRule, Knobs), Fault> {
 }
 
 fn read_limits(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
-    let keys = ["max_retries", "max_consecutive_failures", "hours"];
+    let keys = ["max_retries", "max_consecutive_failures", "hours", "epochs"];
     let fields = node.fields("`limits`", &keys, &[])?;
     if let Some(node) = fields.optional("max_retries") {
         settings.max_retries = node.whole_u32(0..=MAX_RETRIES)?;
@@ -231,6 +288,9 @@ fn read_limits(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
             hours > 0.0 && hours <= MAX_HOURS
         })?;
         settings.hours = Some(hours);
+    }
+    if let Some(node) = fields.optional("epochs") {
+        settings.epochs = Some(node.whole(1..=MAX_EPOCHS_IN_ALL)?);
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ fn networks(layers: &str) -> Result<(), (String, String)> {
 #[test]
 fn settings_have_their_defaults() {
     let experiment = good(FILE);
-    let objective = Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max };
+    let objective = Objective::single("val_accuracy", Direction::Max);
     let expected = Settings {
         study: "small".to_owned(),
         objective,
@@ -79,6 +79,7 @@ fn settings_have_their_defaults() {
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     };
     assert_eq!(experiment.settings, expected);
     let mel = &experiment.data.features;

@@ -140,6 +140,11 @@ pub fn ended_reason(study: &Study, ended: Ended) -> String {
             Some(hours) => format!("the limit of {hours} hours has passed"),
             None => "its time limit has passed".to_owned(),
         },
+        Ended::Epochs => match settings.epochs {
+            Some(1) => "the limit of 1 epoch was reached".to_owned(),
+            Some(epochs) => format!("the limit of {epochs} epochs was reached"),
+            None => "its limit of epochs was reached".to_owned(),
+        },
     }
 }
 

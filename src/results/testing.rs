@@ -13,13 +13,14 @@ pub(crate) const NOON_MS: u64 = 1_772_366_400_000;
 pub(crate) fn study() -> Study {
     Study::new(Settings {
         study: "crnn".to_owned(),
-        objective: Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max },
+        objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 20,
         executions_per_trial: 2,
         seed: 2,
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     })
 }
 

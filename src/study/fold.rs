@@ -80,6 +80,7 @@ impl Study {
             }
             Record::Measured { id, measurement } => {
                 self.attempt_mut(*id)?.measurements.push(measurement.clone());
+                self.epochs_trained += 1;
             }
             Record::AttemptEnded { id, outcome } => {
                 let attempt = self.attempt_mut(*id)?;

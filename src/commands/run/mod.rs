@@ -212,6 +212,7 @@ fn is_finished(study: &Study) -> bool {
             all_ended && study.trials.len() >= study.settings.max_trials as usize
         }
         Some(Ended::SpaceExhausted) => all_ended,
+        Some(Ended::Epochs) => study.is_at_epoch_limit(),
         Some(Ended::ConsecutiveFailures | Ended::Hours) | None => false,
     }
 }

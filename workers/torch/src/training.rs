@@ -30,7 +30,7 @@ pub(crate) fn fit(
     epochs: &mut dyn Epochs,
 ) -> Result<Option<Snapshot>, TrainingError> {
     let mut optimizer = Adam::new(plan.optimizer, network.trainable())?;
-    let mut best = Best::new(plan.objective);
+    let mut best = Best::new(plan.objective.clone());
     let mut best_weights = None;
     let mut early_stopping = plan.early_stopping.clone();
     for epoch in 1..=plan.epochs {

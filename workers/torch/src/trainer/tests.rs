@@ -86,6 +86,7 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
             objective: Some(Objective {
                 metric: "val_accuracy".into(),
                 direction: Direction::Max.into(),
+                terms: Vec::new(),
             }),
         },
         seed: u64::MAX - 2,
@@ -150,8 +151,8 @@ fn weights_are_those_of_the_best_epoch() {
     let folder = dataset();
     let mut execution = execution(folder.path(), 3);
     // The loss falls, so that the highest is that of the first epoch.
-    execution.specification.objective =
-        Some(Objective { metric: "loss".into(), direction: Direction::Max.into() });
+    let objective = execution.specification.objective.as_mut().expect("set above");
+    objective.metric = "loss".into();
     let worst_of_three = train(&execution, &mut Recorder::default()).expect("it trains");
     training(&mut execution).epochs = 1;
     let first_of_one = train(&execution, &mut Recorder::default()).expect("it trains");
