@@ -15,6 +15,7 @@ mod compare;
 mod data;
 mod document;
 mod error;
+mod extend;
 mod locate;
 mod model;
 mod names;
@@ -65,6 +66,16 @@ pub struct Experiment {
     pub warnings: Vec<Warning>,
     document: Document,
     used_in_model: Vec<String>,
+}
+
+/// A field in which an experiment differs from the one that a run was made by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In one line: `search.seed: 2 in the run, 3 now`.
+    pub text: String,
+    /// Whether the search goes on with it in another space, and its trials
+    /// remain comparable; other differences make another study.
+    pub extends: bool,
 }
 
 /// Reads an experiment file, with `--set` and `--fix` applied to it.
@@ -196,20 +207,26 @@ impl Experiment {
         self.document.canonical(&self.settings.study)
     }
 
-    /// What differs from an [earlier text](Self::canonical), a line each:
-    /// `search.seed: 2 in the run, 3 now`.
-    ///
-    /// The number of trials and the limits may change between runs and are not
-    /// compared.
+    /// What differs from an [earlier text](Self::canonical). The number of trials
+    /// and the limits may change between runs and are not compared.
     #[must_use]
-    pub fn differences(&self, earlier: &str) -> Vec<String> {
-        match serde_yaml::from_str(earlier) {
-            Ok(earlier) => {
-                let now = self.document.named(&self.settings.study);
-                compare::differences(&earlier, &now, &MAY_CHANGE)
+    pub fn differences(&self, earlier: &str) -> Vec<Difference> {
+        let earlier = match serde_yaml::from_str(earlier) {
+            Ok(earlier) => earlier,
+            Err(error) => {
+                let text = format!("the run's file cannot be read: {error}");
+                return vec![Difference { text, extends: false }];
             }
-            Err(error) => vec![format!("the run's file cannot be read: {error}")],
-        }
+        };
+        let now = self.document.named(&self.settings.study);
+        let names = extend::only_in_one(&earlier, &now);
+        compare::differences(&earlier, &now, &MAY_CHANGE)
+            .into_iter()
+            .map(|changed| Difference {
+                extends: extend::extends(&changed, &names),
+                text: changed.line,
+            })
+            .collect()
     }
 
     /// Reads `train` and `model` with the defaults of the space.

@@ -532,7 +532,7 @@ fn the_canonical_text_reads_back_as_the_same_experiment() {
     assert_eq!(again.space, experiment.space);
     assert_eq!(again.data, experiment.data);
     assert_eq!(again.canonical(), text);
-    assert_eq!(experiment.differences(&text), Vec::<String>::new());
+    assert_eq!(experiment.differences(&text), []);
 }
 
 #[test]
@@ -545,16 +545,21 @@ fn what_changed_since_a_run_is_listed() {
         fix: fix("units", "32").fix,
     };
     let now = parse(FILE, &overrides).expect("a good file");
+    let differences = now.differences(&earlier);
+    let listed: Vec<(&str, bool)> = differences
+        .iter()
+        .map(|difference| (difference.text.as_str(), difference.extends))
+        .collect();
     assert_eq!(
-        now.differences(&earlier),
+        listed,
         [
-            "search.seed: absent in the run, 3 now",
-            "space.units.int: [16, 128] in the run, absent now",
-            "space.units.step: 16 in the run, absent now",
-            "space.units.fixed: absent in the run, 32 now",
+            ("search.seed: absent in the run, 3 now", false),
+            ("space.units.int: [16, 128] in the run, absent now", true),
+            ("space.units.step: 16 in the run, absent now", true),
+            ("space.units.fixed: absent in the run, 32 now", true),
         ]
     );
-    assert!(now.differences("{")[0].starts_with("the run's file cannot be read: "));
+    assert!(now.differences("{")[0].text.starts_with("the run's file cannot be read: "));
 }
 
 #[test]
