@@ -46,6 +46,8 @@ pub enum BestError {
 #[derive(Serialize)]
 struct Description<'a> {
     trial: TrialId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     execution: u32,
     attempt: u32,
     /// The epoch that the weights are of.
@@ -182,6 +184,7 @@ fn fill(
     }
     let description = Description {
         trial: best.id.trial,
+        name: best.trial.name.as_deref(),
         execution: best.id.execution,
         attempt: best.id.attempt,
         epoch: best.epoch,

@@ -131,6 +131,12 @@ impl Names {
         Self(fixed.iter().map(|name| (*name).to_owned()).collect())
     }
 
+    /// A column that a table has besides its fixed ones.
+    pub(super) fn own(&mut self, name: &'static str) -> &'static str {
+        self.0.insert(name.to_owned());
+        name
+    }
+
     /// Gives every name a column: its own, or with the prefix, as often as it
     /// takes, where that column is taken.
     pub(super) fn assign(&mut self, names: &[&str], prefix: &str) -> Vec<String> {
