@@ -1,6 +1,7 @@
 //! Good files, overrides, and what a run keeps.
 
 mod messages;
+mod objective;
 
 use proptest::prelude::*;
 use sweep_proto::v1::layer::Kind as Layer;

@@ -5,6 +5,7 @@
 //! `workers/torch/tests/`.
 
 mod commands;
+mod extend;
 mod kills;
 mod service;
 mod support;
