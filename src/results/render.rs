@@ -145,10 +145,7 @@ fn markdown(study: &Study, space: &Space, top: usize) -> String {
     }
 
     let objective = &study.settings.objective;
-    let metrics: Vec<&str> = match objective.terms.len() {
-        0 => Vec::new(),
-        _ => objective.metrics().map(|(metric, _)| metric).collect(),
-    };
+    let metrics: Vec<&str> = objective.terms.iter().map(|term| &*term.metric).collect();
     let has_names = study.trials.iter().any(|trial| trial.name.is_some());
     let mut header = vec!["rank", "trial", &objective.metric];
     header.extend(&metrics);

@@ -77,8 +77,8 @@ fn stage_lines(study: &Study, stage: &Stage) -> Vec<String> {
     lines
 }
 
-/// The trials that no other one beats in every objective, a line each, with what
-/// they reached. Empty if there is one objective, or no trial has a score.
+/// The trials that no other one beats in one objective while losing in none, a
+/// line each, with what they reached. Empty if there is one objective, or no trial has a score.
 #[must_use]
 pub fn pareto_summary(study: &Study) -> String {
     let front = pareto_front(study);

@@ -95,12 +95,16 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         RunDirectory::lock(&arguments.runs.join(&experiment.settings.study), arguments.overwrite)?;
     let mut store = directory.store()?;
     let origin = store.origin()?;
-    if let Some(origin) = &origin {
-        check_same_experiment(&experiment, origin, &directory, arguments.extend)?;
-    }
+    let extensions = match &origin {
+        Some(origin) => extensions(&experiment, origin, &directory, arguments.extend)?,
+        None => Vec::new(),
+    };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
     experiment.check(&prepared.manifest.input_shape, count(&prepared.manifest.classes))?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
+    for extension in extensions {
+        eprintln!("extended: {extension}");
+    }
 
     let mut study = Study::new(experiment.settings.clone());
     study.replay(&store.records()?).map_err(|error| {
@@ -170,30 +174,27 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
     Ok(prepared)
 }
 
-/// Refuses an experiment that differs from the run's.
+/// What of the experiment extends the run's; refuses one that differs otherwise.
 ///
-/// - `extend`: whether its space, and what goes with it, may differ
-fn check_same_experiment(
+/// - `extend`: whether an extension is wanted
+fn extensions(
     experiment: &Experiment,
     origin: &Origin,
     directory: &RunDirectory,
     extend: bool,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let differences = experiment.differences(&origin.experiment);
-    let (extensions, others): (Vec<_>, Vec<_>) =
-        differences.iter().partition(|difference| extend && difference.extends);
-    if others.is_empty() {
-        for Difference { text, .. } in extensions {
-            eprintln!("extended: {text}");
-        }
-        return Ok(());
+    let (accepted, refused): (Vec<_>, Vec<_>) =
+        differences.into_iter().partition(|difference| extend && difference.extends);
+    let extends = refused.iter().all(|difference| difference.extends);
+    let lines = |differences: Vec<Difference>| {
+        differences.into_iter().map(|difference| difference.text).collect()
+    };
+    if refused.is_empty() {
+        return Ok(lines(accepted));
     }
-    Err(RunDirectoryError::Different {
-        path: directory.path().to_owned(),
-        differences: others.iter().map(|difference| difference.text.clone()).collect(),
-        extends: others.iter().all(|difference| difference.extends),
-    }
-    .into())
+    let path = directory.path().to_owned();
+    Err(RunDirectoryError::Different { path, differences: lines(refused), extends }.into())
 }
 
 /// What the run is started with: checked against an earlier start, and written.
@@ -228,16 +229,16 @@ fn nothing_left(study: &Study, plan: &ExperimentPlan) -> Option<String> {
     let all_ended = study.trials.iter().all(Trial::has_ended);
     match study.ended {
         Some(Ended::MaxTrials | Ended::SpaceExhausted) if all_ended => {
-            // Both limits may have been raised, and the space extended, since.
-            if study.trials.len() >= study.settings.max_trials as usize {
-                return Some(format!(
-                    "the study `{name}` is finished: nothing is left to do, unless you raise \
-                     `search.max_trials`"
-                ));
-            }
+            // The number of trials may have been raised, and the space extended, since.
             let next = plan.search().oracle(plan.space()).suggest(study);
-            (!matches!(next, Suggestion::Trial(_)))
-                .then(|| format!("the study `{name}` is finished: nothing is left to do"))
+            let has_more = matches!(next, Suggestion::Trial(_));
+            let is_full = study.trials.len() >= study.settings.max_trials as usize;
+            let finished = format!("the study `{name}` is finished: nothing is left to do");
+            match (has_more, is_full) {
+                (true, false) => None,
+                (true, true) => Some(finished + ", unless you raise `search.max_trials`"),
+                (false, _) => Some(finished),
+            }
         }
         Some(Ended::Epochs) if study.is_at_epoch_limit() => {
             let reason = ended_reason(study, Ended::Epochs);
