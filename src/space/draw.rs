@@ -1,9 +1,13 @@
 //! Draws of whole assignments, and how many there are.
 
-use super::{HyperParameter, HyperParameters, Rules, Space, Value};
+use super::{HyperParameter, HyperParameters, Space, Value};
 
 /// A space whose connected conditions branch more often than this is not counted.
 const MAX_BRANCHES: u32 = 100_000;
+
+/// Nor is one whose conditions branch more often than this in a row: each takes
+/// some of the stack.
+const MAX_DEPTH: usize = 500;
 
 impl Space {
     /// Draws one assignment. Every active hyperparameter takes one seed from
@@ -23,41 +27,63 @@ impl Space {
     /// `u64`, or conditions branch too often to count.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.parts().iter().try_fold(1_u64, |size, part| {
-            let named = part.iter().map(|parent| self.named_in_conditions(parent)).collect();
-            let mut count = Count { part, named, rules: self.rules, branches_left: MAX_BRANCHES };
-            size.checked_mul(count.from(0, &HyperParameters::default())?)
+        let kind = |index: usize| &self.hyperparameters[index].kind;
+        self.size_of(&|index| kind(index).count(self.rules), &|index, value| {
+            kind(index).can_be(self.rules, value)
         })
     }
 
-    /// Parts that no condition connects, each in the order of the space.
-    fn parts(&self) -> Vec<Vec<&HyperParameter>> {
-        let mut parts: Vec<Vec<&HyperParameter>> = Vec::new();
-        for hyperparameter in &self.hyperparameters {
-            let is_connected = |other: &&HyperParameter| {
-                other.name == hyperparameter.name
-                    || hyperparameter.when.iter().any(|condition| condition.parent == other.name)
+    /// As [`size`](Self::size), where hyperparameters may have other values
+    /// than a draw gives them.
+    ///
+    /// - `count`: how many values the hyperparameter of a number has
+    /// - `can_be`: whether a value is one of them
+    pub(crate) fn size_of(
+        &self,
+        count: &dyn Fn(usize) -> Option<u64>,
+        can_be: &dyn Fn(usize, &Value) -> bool,
+    ) -> Option<u64> {
+        self.parts().into_iter().try_fold(1_u64, |size, part| {
+            let members = part.into_iter().map(|index| {
+                let hyperparameter = &self.hyperparameters[index];
+                let mut named = self.named_in_conditions(&hyperparameter.name);
+                named.retain(|value| can_be(index, value));
+                Some(Member { hyperparameter, count: count(index)?, named })
+            });
+            let members = members.collect::<Option<Vec<_>>>()?;
+            let mut branches_left = MAX_BRANCHES;
+            size.checked_mul(ways(&members, &HyperParameters::default(), &mut branches_left)?)
+        })
+    }
+
+    /// Numbers of hyperparameters, in the parts that no condition connects.
+    fn parts(&self) -> Vec<Vec<usize>> {
+        let mut parts: Vec<Vec<usize>> = Vec::new();
+        for (number, hyperparameter) in self.hyperparameters.iter().enumerate() {
+            let is_connected = |other: &usize| {
+                let other = &self.hyperparameters[*other].name;
+                *other == hyperparameter.name
+                    || hyperparameter.when.iter().any(|condition| condition.parent == *other)
             };
             let (connected, others): (Vec<_>, Vec<_>) =
                 parts.into_iter().partition(|part| part.iter().any(is_connected));
-            let mut connected = connected.concat();
-            connected.push(hyperparameter);
+            let mut part = connected.concat();
+            part.push(number);
             parts = others;
-            parts.push(connected);
+            parts.push(part);
         }
         parts
     }
 
-    /// Values of a hyperparameter that later conditions name, each once, as
-    /// far as it can have them.
-    fn named_in_conditions(&self, parent: &HyperParameter) -> Vec<Value> {
+    /// Values of a hyperparameter that conditions name, each once.
+    fn named_in_conditions(&self, parent: &str) -> Vec<Value> {
         let mut named: Vec<Value> = Vec::new();
         let conditions = self.hyperparameters.iter().flat_map(|child| &child.when);
         for value in conditions
-            .filter(|condition| condition.parent == parent.name)
+            .filter(|condition| condition.parent == parent)
             .flat_map(|condition| &condition.values)
         {
-            if !named.contains(value) && parent.kind.can_be(self.rules, value) {
+            if !named.contains(value) {
                 named.push(value.clone());
             }
         }
@@ -65,49 +91,48 @@ impl Space {
     }
 }
 
-/// Counts the assignments of a part of a space.
-struct Count<'a> {
-    part: &'a [&'a HyperParameter],
-    /// Of each hyperparameter, the values that conditions name.
-    named: Vec<Vec<Value>>,
-    rules: Rules,
-    branches_left: u32,
+/// A hyperparameter whose values are counted.
+struct Member<'a> {
+    hyperparameter: &'a HyperParameter,
+    /// How many values it has.
+    count: u64,
+    /// Those of them that conditions name.
+    named: Vec<Value>,
 }
 
-impl Count<'_> {
-    /// Number of ways to go on from hyperparameter number `first`.
-    ///
-    /// - `parents`: values of those before it on which conditions depend; one
-    ///   that no condition names is left out
-    fn from(&mut self, first: usize, parents: &HyperParameters) -> Option<u64> {
-        let mut size = 1_u64;
-        for (index, hyperparameter) in self.part.iter().enumerate().skip(first) {
-            if !hyperparameter.is_active(parents) {
-                continue;
-            }
-            let count = hyperparameter.kind.count(self.rules)?;
-            let named = self.named[index].clone();
-            if named.is_empty() {
-                size = size.checked_mul(count)?;
-                continue;
-            }
-            // One branch for each value that a condition names, one for all others.
-            let others = count - named.len() as u64;
-            let mut ways = 0_u64;
-            for value in named.into_iter().map(Some).chain((others > 0).then_some(None)) {
-                self.branches_left = self.branches_left.checked_sub(1)?;
-                let times = if value.is_some() { 1 } else { others };
-                let mut parents = parents.clone();
-                if let Some(value) = value {
-                    parents.set(&hyperparameter.name, value);
-                }
-                let further = self.from(index + 1, &parents)?;
-                ways = ways.checked_add(times.checked_mul(further)?)?;
-            }
-            return size.checked_mul(ways);
+/// Number of ways to give `members` values.
+///
+/// - `parents`: values of those before them on which conditions depend; one
+///   that no condition names is left out
+fn ways(members: &[Member<'_>], parents: &HyperParameters, branches_left: &mut u32) -> Option<u64> {
+    let mut size = 1_u64;
+    for (index, member) in members.iter().enumerate() {
+        if !member.hyperparameter.is_active(parents) {
+            continue;
         }
-        Some(size)
+        if member.named.is_empty() {
+            size = size.checked_mul(member.count)?;
+            continue;
+        }
+        if parents.iter().count() >= MAX_DEPTH {
+            return None;
+        }
+        // One branch for each value that a condition names, one for all others.
+        let others = member.count - member.named.len() as u64;
+        let branches = member.named.iter().map(|value| (Some(value), 1)).chain([(None, others)]);
+        let mut sum = 0_u64;
+        for (value, times) in branches.filter(|(_, times)| *times > 0) {
+            *branches_left = branches_left.checked_sub(1)?;
+            let mut parents = parents.clone();
+            if let Some(value) = value {
+                parents.set(&member.hyperparameter.name, value.clone());
+            }
+            let further = ways(&members[index + 1..], &parents, branches_left)?;
+            sum = sum.checked_add(times.checked_mul(further)?)?;
+        }
+        return size.checked_mul(sum);
     }
+    Some(size)
 }
 
 #[cfg(test)]
@@ -262,6 +287,15 @@ mod tests {
         assert_eq!(space.size(), Some(3_u64.pow(40)));
         space.hyperparameters.push(boolean("of all".to_owned(), &parents));
         assert_eq!(space.size(), None);
+        let chain = |length: u32| {
+            let link = |number: u32| match number {
+                0 => boolean("0".to_owned(), &[]),
+                _ => boolean(number.to_string(), slice::from_ref(&(number - 1).to_string())),
+            };
+            Space { hyperparameters: (0..length).map(link).collect(), ..Space::default() }
+        };
+        assert_eq!(chain(300).size(), Some(301));
+        assert_eq!(chain(5000).size(), None);
     }
 
     proptest! {

@@ -13,7 +13,7 @@ mod float;
 mod int;
 
 use super::random::first_double;
-use super::{Kind, Rules, Sampling, Value, keras_tuner_1_0};
+use super::{Kind, Numerical, Rules, Sampling, Value, keras_tuner_1_0};
 
 /// Steps that end so close to the end of a range, in steps, end there.
 const REACHED: f64 = 1e-8;
@@ -95,16 +95,30 @@ impl Kind {
         }
     }
 
+    /// The inverse of [`nth`](Self::nth), exactly: absent where no draw gives
+    /// `value`, and for a continuous range of floats.
+    #[must_use]
+    pub fn index_of(&self, rules: Rules, value: &Value) -> Option<u64> {
+        match (self, value) {
+            (Self::Int(range), Value::Int(number)) => range.index_of(rules, *number),
+            (Self::Float(range), Value::Float(number)) => range.index_of(rules, *number),
+            (Self::Choice { values, .. }, value) => {
+                values.iter().position(|known| known == value).map(|index| index as u64)
+            }
+            (Self::Boolean { .. }, Value::Bool(value)) => Some(u64::from(*value)),
+            (Self::Fixed(fixed), value) => (fixed == value).then_some(0),
+            (Self::Int(_) | Self::Float(_) | Self::Boolean { .. }, _) => None,
+        }
+    }
+
     /// Whether a draw can give `value`.
     #[must_use]
     pub fn can_be(&self, rules: Rules, value: &Value) -> bool {
         match (self, value) {
-            (Self::Int(range), Value::Int(number)) => range.can_be(rules, *number),
-            (Self::Float(range), Value::Float(number)) => range.can_be(rules, *number),
-            (Self::Choice { values, .. }, value) => values.contains(value),
-            (Self::Boolean { .. }, value) => matches!(value, Value::Bool(_)),
-            (Self::Fixed(fixed), value) => fixed == value,
-            (Self::Int(_) | Self::Float(_), _) => false,
+            (Self::Float(range @ Numerical { step: None, .. }), Value::Float(number)) => {
+                (range.min..=range.max).contains(number)
+            }
+            (kind, value) => kind.index_of(rules, value).is_some(),
         }
     }
 }

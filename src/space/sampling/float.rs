@@ -52,13 +52,13 @@ impl Numerical<f64> {
         self.step.map_or(self.min, |step| self.step_at(rules, step, index))
     }
 
-    pub(super) fn can_be(&self, rules: Rules, value: f64) -> bool {
+    pub(super) fn index_of(&self, rules: Rules, value: f64) -> Option<u64> {
         let Some(step) = self.step else {
-            return (self.min..=self.max).contains(&value);
+            return (self.min == self.max && self.min == value).then_some(0);
         };
         let near = self.nearest_step(rules, step, value);
-        (near.saturating_sub(1)..=near.saturating_add(1)).any(|index| {
-            index < self.steps(rules, step) && self.step_at(rules, step, index) == value
+        (near.saturating_sub(1)..=near.saturating_add(1)).find(|index| {
+            *index < self.steps(rules, step) && self.step_at(rules, step, *index) == value
         })
     }
 

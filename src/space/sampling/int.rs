@@ -79,14 +79,13 @@ impl Numerical<i64> {
         value.clamp(self.min.into(), self.max.into()) as i64
     }
 
-    pub(super) fn can_be(&self, rules: Rules, value: i64) -> bool {
-        match self.factor(rules) {
-            Some(_) => (0..self.count(rules)).any(|index| self.nth(rules, index) == value),
-            None => {
-                let distance = i128::from(value) - i128::from(self.min);
-                (self.min..=self.max).contains(&value) && distance % self.distance() == 0
-            }
+    pub(super) fn index_of(&self, rules: Rules, value: i64) -> Option<u64> {
+        if self.factor(rules).is_some() {
+            return (0..self.count(rules)).find(|index| self.nth(rules, *index) == value);
         }
+        let from_min = i128::from(value) - i128::from(self.min);
+        let is_step = (self.min..=self.max).contains(&value) && from_min % self.distance() == 0;
+        is_step.then(|| (from_min / self.distance()) as u64)
     }
 
     /// Whether values come from a continuous range.

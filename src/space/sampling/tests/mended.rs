@@ -156,7 +156,7 @@ proptest! {
             prop_assert!((min..=max).contains(&value), "{} of {:?}", value, kind);
             let back = kind.probability_of(RULES, &Value::Float(value)).expect("a float");
             prop_assert!((0.0..=1.0).contains(&back));
-            prop_assert!(kind.can_be(RULES, &Value::Float(value)));
+            prop_assert_eq!(kind.index_of(RULES, &Value::Float(value)), Some(index));
             prop_assert_eq!(kind.value_at(RULES, back), Value::Float(value));
         }
     }
