@@ -40,7 +40,11 @@ def stand_in() -> None:
         package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = package
     tuner = types.SimpleNamespace(MultiExecutionTuner=object)
-    stand_ins = {"utils": mock.MagicMock(), "engine.multi_execution_tuner": tuner, "protos.kerastuner_pb2": mock.MagicMock()}
+    stand_ins = {
+        "utils": mock.MagicMock(),
+        "engine.multi_execution_tuner": tuner,
+        "protos.kerastuner_pb2": mock.MagicMock(),
+    }
     for name, module in stand_ins.items():
         parent, _, child = f"kerastuner.{name}".rpartition(".")
         sys.modules[f"kerastuner.{name}"] = module
@@ -107,7 +111,9 @@ def search(name: str, declare, seed: int, trials: int) -> dict:
 
     space = hyperparameters.HyperParameters()
     declare(space)
-    searched = RandomSearchOracle(oracle.Objective("loss", "min"), trials, seed=seed, hyperparameters=space)
+    searched = RandomSearchOracle(
+        oracle.Objective("loss", "min"), trials, seed=seed, hyperparameters=space
+    )
     # Nothing is written there: its file system is the stand-in's.
     searched._directory, searched._project_name = "folder", "project"
     made = []
@@ -115,7 +121,9 @@ def search(name: str, declare, seed: int, trials: int) -> dict:
         trial = searched.create_trial(str(number))
         if trial.status != "RUNNING":
             break
-        made.append({"values": dict(trial.hyperparameters.values), "seed_state_after": searched._seed_state})
+        made.append(
+            {"values": dict(trial.hyperparameters.values), "seed_state_after": searched._seed_state}
+        )
     configurations = [configuration(hp) for hp in space.space]
     booleans = [entry["config"]["name"] for entry in configurations if entry["class_name"] == "Boolean"]
     for entry in configurations:
@@ -164,7 +172,8 @@ def ranges() -> list:
 def draws() -> list[dict]:
     """What single seeds give."""
     return [
-        {"hp": configuration(hp), "values": [hp.random_sample(seed) for seed in range(1, 41)]} for hp in ranges()
+        {"hp": configuration(hp), "values": [hp.random_sample(seed) for seed in range(1, 41)]}
+        for hp in ranges()
     ]
 
 
@@ -180,7 +189,9 @@ def tables() -> list[dict]:
         # 1.0.2 divides by zero there.
         distinct = dict.fromkeys(values)
         is_point = getattr(hp, "min_value", 0) == getattr(hp, "max_value", 1)
-        table["v2p"] = [] if is_point else [(value, value_to_cumulative_prob(value, hp)) for value in distinct]
+        table["v2p"] = (
+            [] if is_point else [(value, value_to_cumulative_prob(value, hp)) for value in distinct]
+        )
         listed.append(table)
     return listed
 
@@ -194,7 +205,9 @@ def main() -> None:
     searches += [search("twelve", twelve, seed, 20) for seed in range(1, 7)]
     golden = {"searches": searches, "draws": draws(), "tables": tables()}
     path = TESTDATA / "keras-tuner-1.0.2.json"
-    path.write_text("{\n" + ",\n".join(f"{json.dumps(key)}: {lines(part)}" for key, part in golden.items()) + "\n}\n")
+    path.write_text(
+        "{\n" + ",\n".join(f"{json.dumps(key)}: {lines(part)}" for key, part in golden.items()) + "\n}\n"
+    )
 
 
 def lines(part: list[dict]) -> str:

@@ -78,9 +78,7 @@ def by_sweep(sweep: str, file: str, trials: int) -> list[dict]:
 def agree(algorithm: str, space: list[dict], theirs: list[dict], ours: list[dict]) -> bool:
     """Whether both proposed the same."""
     booleans = {
-        entry["name"]
-        for entry in space
-        if "choice" in entry and isinstance(entry["choice"][0], bool)
+        entry["name"] for entry in space if "choice" in entry and isinstance(entry["choice"][0], bool)
     }
 
     def same(name: str, their_value, our_value) -> bool:
@@ -92,7 +90,7 @@ def agree(algorithm: str, space: list[dict], theirs: list[dict], ours: list[dict
         return type(their_value) is type(our_value) and their_value == our_value
 
     return len(theirs) == len(ours) and all(
-        list(their) == list(our) and all(same(name, their[name], our[name]) for name in their)
+        their.keys() == our.keys() and all(same(name, their[name], our[name]) for name in their)
         for their, our in zip(theirs, ours)
     )
 
@@ -114,7 +112,9 @@ def compare(algorithm: str, count: int, options: argparse.Namespace) -> bool:
         if agree(algorithm, space, theirs, ours):
             agreed += 1
         elif not differing:
-            differing = "\n".join(["", file, "Keras Tuner:", *map(str, theirs), "", "sweep:", *map(str, ours)])
+            differing = "\n".join(
+                ["", file, "Keras Tuner:", *map(str, theirs), "", "sweep:", *map(str, ours)]
+            )
     print(f"{algorithm}: {agreed} of {count} spaces agree over {options.trials} trials each{differing}")
     return agreed == count
 

@@ -7,7 +7,9 @@ An entry is what an experiment file says about one hyperparameter: `name` and
 import math
 import random
 
-NAMES = [f"{word}{end}" for word in ("units", "Rate", "act", "depth", "k", "b_1") for end in ("", "_2", "/x")]
+NAMES = [
+    f"{word}{end}" for word in ("units", "Rate", "act", "depth", "k", "b_1") for end in ("", "_2", "/x")
+]
 WORDS = ["relu", "tanh", "elu", "sigmoid", "a b", "é", "1", "none"]
 
 
@@ -36,9 +38,9 @@ def shared_names(space: list[dict]) -> bool:
 
 def entry(rng: random.Random, name: str, when: dict, finite: bool) -> dict:
     """One hyperparameter."""
-    kinds = [choice, boolean, fixed, int_linear, float_stepped]
+    kinds = [choice, boolean, fixed, int_linear, int_logarithmic, float_stepped]
     if not finite:
-        kinds += [int_linear, int_logarithmic, int_logarithmic, float_linear, float_stepped]
+        kinds += [int_linear, int_logarithmic, float_linear, float_stepped]
         kinds += [float_logarithmic, float_logarithmic]
     return {"name": name, **rng.choice(kinds)(rng, finite), "when": when}
 
@@ -81,20 +83,28 @@ def attainable(entry: dict) -> list:
         else:
             values = range(low, low if "step" in entry else high + 1)
         return list(values) if len(values) <= 20 else []
+    if "step" in entry and "sampling" not in entry:
+        low, high = entry["float"]
+        count = int((high - low) // entry["step"] + 1)
+        return [low + index * entry["step"] for index in range(count)] if count <= 20 else []
     return []
 
 
 def choice(rng: random.Random, finite: bool) -> dict:
-    """A choice of any type, sometimes with a value twice."""
+    """A choice of any type, sometimes with a value twice: Keras Tuner's grid would never end there."""
     values = rng.choice(
         [
             lambda: rng.sample(WORDS, rng.randint(1, 4)),
             lambda: rng.sample(range(-3, 50), rng.randint(1, 5)),
-            lambda: [rng.choice([0.1, 0.25, 1.0, 1e-5, 3e16, rng.random()]) for _ in range(rng.randint(1, 4))],
+            lambda: [
+                rng.choice([0.1, 0.25, 1.0, 1e-5, 3e16, rng.random()]) for _ in range(rng.randint(1, 4))
+            ],
             lambda: rng.sample([True, False], rng.randint(1, 2)),
         ]
     )()
-    if not finite and rng.random() < 0.1:
+    if finite:
+        values = list(dict.fromkeys(values))
+    elif rng.random() < 0.1:
         values.append(rng.choice(values))
     return {"choice": values, **default(rng, lambda: rng.choice(values))}
 
@@ -122,8 +132,13 @@ def int_logarithmic(rng: random.Random, finite: bool) -> dict:
     low = rng.choice([1, 2, rng.randint(1, 50)])
     factor = rng.randint(2, 10)
     high = rng.choice([low, low * factor ** rng.randint(1, 4), low + rng.randint(0, 5000)])
-    step = {"step": factor} if rng.random() < 0.5 else {}
-    return {"int": [low, high], **logarithmic(rng), **step, **default(rng, lambda: rng.randint(low, high))}
+    step = {"step": factor} if finite or rng.random() < 0.5 else {}
+    return {
+        "int": [low, high],
+        **logarithmic(rng),
+        **step,
+        **default(rng, lambda: rng.randint(low, high)),
+    }
 
 
 def float_linear(rng: random.Random, finite: bool) -> dict:
@@ -138,7 +153,9 @@ def float_stepped(rng: random.Random, finite: bool) -> dict:
     step = rng.choice([0.1, 0.2, 0.05, 0.25, 0.3, 0.01, 1.0, rng.uniform(0.01, 1)])
     low = rng.choice([0.0, 0.1, 1.0, -0.5, rng.random()])
     steps = rng.randint(0, 4) if finite else rng.randint(0, 30)
-    high = rng.choice([low + steps * step, round(low + steps * step, 2), low + (steps + rng.random()) * step])
+    high = rng.choice(
+        [low + steps * step, round(low + steps * step, 2), low + (steps + rng.random()) * step]
+    )
     return {"float": [low, max(low, high)], "step": step}
 
 
