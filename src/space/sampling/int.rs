@@ -89,7 +89,7 @@ impl Numerical<i64> {
     }
 
     /// Whether values come from a continuous range.
-    fn is_cut_off(&self) -> bool {
+    pub(super) fn is_cut_off(&self) -> bool {
         self.step.is_none() && self.sampling != Sampling::Linear
     }
 
