@@ -6,12 +6,13 @@ use super::names::{MAX_NAME_BYTES, alternatives, instead_of, is_identifier, near
 use super::node::{Fields, Node, Scope, missing, shorten};
 use super::path::Segment;
 use crate::oracle::{Algorithm, Knob, Knobs, Range, Setup, StoppingRule};
+use crate::space::Rules;
 use crate::study::{Direction, Objective, Settings};
 
 /// The metrics that `sweep-worker` reports for every epoch.
 pub(super) const REPORTED: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
-const MAX_TRIALS: u32 = 1_000_000;
+pub(super) const MAX_TRIALS: u32 = 1_000_000;
 const MAX_EXECUTIONS: u32 = 1_000;
 const MAX_RETRIES: u32 = 100;
 /// A year, and a day for a leap.
@@ -22,8 +23,17 @@ pub(super) const MAX_SEED: u64 = 1 << 53;
 const ALGORITHMS_LATER: [&str; 5] = ["grid", "list", "hyperband", "tpe", "bayesian"];
 const STOPPING_LATER: [&str; 2] = ["asha", "median"];
 
-/// Reads the four sections.
-pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
+/// What the four sections say by themselves.
+pub(super) struct Search {
+    pub(super) settings: Settings,
+    pub(super) setup: Setup,
+    /// How the space is sampled.
+    pub(super) rules: Rules,
+}
+
+/// Reads the four sections. What depends on the space is read by
+/// [`complete`](super::course::complete).
+pub(super) fn read(document: &Document) -> Result<Search, Fault> {
     let scope = Scope::Literal("`$name` may stand only in `train` and `model`");
     let root = document.root(scope);
     let study = match document.section("study", scope) {
@@ -42,18 +52,18 @@ pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
     let mut settings = Settings {
         study,
         objective: objective_of(&objective)?,
-        max_trials: 0,
+        max_trials: MAX_TRIALS,
         executions_per_trial: 1,
         seed: 0,
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
     };
-    let setup = read_search(&search, &mut settings)?;
+    let (setup, rules) = read_search(&search, &mut settings)?;
     if let Some(limits) = document.section("limits", scope) {
         read_limits(&limits, &mut settings)?;
     }
-    Ok((settings, setup))
+    Ok(Search { settings, setup, rules })
 }
 
 fn study(node: &Node<'_>) -> Result<String, Fault> {
@@ -138,8 +148,17 @@ pub(super) fn unclear(node: &Node<'_>, metric: &str, key: &str) -> Fault {
     }
 }
 
-fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<Setup, Fault> {
-    const KEYS: [&str; 5] = ["algorithm", "max_trials", "executions_per_trial", "seed", "stopping"];
+fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<(Setup, Rules), Fault> {
+    const KEYS: [&str; 8] = [
+        "algorithm",
+        "max_trials",
+        "executions_per_trial",
+        "seed",
+        "compat",
+        "first",
+        "trials",
+        "stopping",
+    ];
     let mut setup = Setup::random();
     if let Some(word) = node.value().get("algorithm") {
         let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
@@ -148,7 +167,8 @@ fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<Setup, Fault>
     }
     let knobs = setup.algorithm.knobs();
     let keys: Vec<&str> = KEYS.into_iter().chain(knobs.iter().map(|knob| knob.name)).collect();
-    let fields = node.fields("`search`", &keys, &["first", "trials"])?;
+    check_options(node, setup.algorithm, &keys)?;
+    let fields = node.fields("`search`", &keys, &[])?;
     if fields.optional("algorithm").is_none() {
         return Err(fields.missing("algorithm").hint("write `algorithm: random`"));
     }
@@ -156,16 +176,67 @@ fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<Setup, Fault>
     if let Some(node) = fields.optional("stopping") {
         setup.stopping = Some(stopping(&node)?);
     }
-    let node = fields.optional("max_trials");
-    let node = node.ok_or_else(|| fields.missing("max_trials").hint("write `max_trials: 20`"))?;
-    settings.max_trials = node.whole_u32(1..=MAX_TRIALS)?;
+    if let Some(node) = fields.optional("max_trials") {
+        settings.max_trials = node.whole_u32(1..=MAX_TRIALS)?;
+    }
     if let Some(node) = fields.optional("executions_per_trial") {
         settings.executions_per_trial = node.whole_u32(1..=MAX_EXECUTIONS)?;
     }
     if let Some(node) = fields.optional("seed") {
         settings.seed = node.whole(0..=MAX_SEED)?;
     }
-    Ok(setup)
+    let rules = match fields.optional("compat") {
+        Some(node) => compat(&node, &fields, setup.algorithm, settings.seed)?,
+        None => Rules::Mended,
+    };
+    Ok((setup, rules))
+}
+
+/// Refuses options of other algorithms, naming those.
+fn check_options(node: &Node<'_>, algorithm: Algorithm, keys: &[&str]) -> Result<(), Fault> {
+    let Ok(entries) = node.entries() else { return Ok(()) };
+    for (key, node) in entries {
+        let has_it = |other: &Algorithm| other.knobs().iter().any(|knob| knob.name == key);
+        if let Some(other) = Algorithm::ALL.iter().find(|other| has_it(other))
+            && !keys.contains(&key)
+        {
+            let fault = node.fault(format!("`{}` has no `{key}`", algorithm.name()));
+            let hint = format!("leave it out: it is an option of `{}`", other.name());
+            return Err(fault.self_contained().hint(hint));
+        }
+    }
+    Ok(())
+}
+
+/// The version of Keras Tuner that is followed to the letter.
+fn compat(
+    node: &Node<'_>,
+    search: &Fields<'_>,
+    algorithm: Algorithm,
+    seed: u64,
+) -> Result<Rules, Fault> {
+    let words =
+        [("keras-tuner-1.0", Rules::KerasTuner10), ("keras-tuner-1.4", Rules::KerasTuner14)];
+    node.text().map_err(|fault| fault.hint("write, for example, `keras-tuner-1.4`"))?;
+    let rules = node.word("version", &words, &[])?;
+    let name = algorithm.name();
+    match algorithm.demands().versions {
+        [] => {
+            let fault = node.fault(format!("`{name}` follows no version of Keras Tuner"));
+            return Err(fault.hint("leave out `compat`"));
+        }
+        versions if !versions.contains(&rules) => {
+            let fault = node.fault(format!("this version of Keras Tuner has no `{name}`"));
+            return Err(fault.hint("use `compat: keras-tuner-1.4`, or leave it out"));
+        }
+        _ => {}
+    }
+    if seed == 0 {
+        let place = search.optional("seed").unwrap_or_else(|| node.clone());
+        let fault = place.fault("Keras Tuner takes seed 0 for no seed");
+        return Err(fault.hint("write `seed: 1`, or any other number"));
+    }
+    Ok(rules)
 }
 
 /// Options of an algorithm or a stopping rule.

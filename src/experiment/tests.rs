@@ -1,11 +1,13 @@
 //! Good files, overrides, and what a run keeps.
 
+mod conditional;
 mod messages;
 
 use proptest::prelude::*;
 use sweep_proto::v1::layer::Kind as Layer;
 use sweep_proto::v1::optimizer::Kind as Optimizer;
 
+use self::conditional::CONDITIONAL;
 use super::*;
 use crate::data::known_ahead;
 use crate::space::{Kind, Numerical, Sampling, Value};
@@ -698,6 +700,16 @@ fn piece() -> impl Strategy<Value = String> {
         "int: [1, 2]",
         "model:",
         "conv2d",
+        "when: {act: relu}",
+        "when: ",
+        "repeat: depth",
+        "{i}",
+        "units_{i}",
+        "$units_{i}",
+        "repeat: {times: $depth, layers: [",
+        "trials: ",
+        "first: [{units: 16}]",
+        "compat: keras-tuner-1.4",
         "\t",
         "#",
         "é",
@@ -731,10 +743,27 @@ proptest! {
     }
 
     #[test]
+    fn no_change_of_a_conditional_file_makes_it_panic(
+        start in 0..CONDITIONAL.len(),
+        length in 0_usize..20,
+        pieces in proptest::collection::vec(piece(), 0..3),
+    ) {
+        let end = (start + length).min(CONDITIONAL.len());
+        let text = format!("{}{}{}", &CONDITIONAL[..start], pieces.concat(), &CONDITIONAL[end..]);
+        if let Ok(experiment) = parse(&text, &Overrides::default()) {
+            let _ = experiment.check(&INPUT, 2);
+            prop_assert_eq!(good(&experiment.canonical()).space, experiment.space);
+        }
+    }
+
+    #[test]
     fn no_override_makes_it_panic(path in "[a-z.\\[\\]0-9]{0,12}", value in ".{0,12}") {
         let _ = parse(FILE, &set(&path, &value));
         let _ = parse(FILE, &set(&format!("space.units.{path}"), &value));
         let _ = parse(FILE, &fix("units", &value));
         let _ = parse(FILE, &fix("lr", &value));
+        let _ = parse(CONDITIONAL, &fix("slope", &value));
+        let _ = parse(CONDITIONAL, &fix("units_{i}", &value));
+        let _ = parse(CONDITIONAL, &set(&format!("space.rate.when{path}"), &value));
     }
 }

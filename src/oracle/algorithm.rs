@@ -5,7 +5,7 @@ use super::first::First;
 use super::knobs::{Knob, Knobs};
 use super::random::RandomSearch;
 use super::stopping::{Stopping, StoppingRule};
-use crate::space::{HyperParameters, Space};
+use crate::space::{HyperParameters, Rules, Space};
 
 /// The algorithms that `search.algorithm` can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,5 +96,33 @@ impl Setup {
     #[must_use]
     pub fn stopping(&self) -> Option<Box<dyn Stopping>> {
         self.stopping.as_ref().map(|(rule, knobs)| rule.build(knobs, self.epochs))
+    }
+}
+
+/// What an algorithm asks of the rest of the experiment file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demands {
+    /// It ends by itself, so that `max_trials` may be left out.
+    pub ends: bool,
+    /// Every hyperparameter has finitely many values.
+    pub steps: bool,
+    /// The file gives its trials.
+    pub trials: bool,
+    /// It decides how long each trial is trained, and which go on.
+    pub schedules: bool,
+    /// The versions of Keras Tuner that it can follow.
+    pub versions: &'static [Rules],
+}
+
+impl Algorithm {
+    /// What it asks of the rest of the file.
+    #[must_use]
+    pub fn demands(self) -> Demands {
+        const NONE: Demands =
+            Demands { ends: false, steps: false, trials: false, schedules: false, versions: &[] };
+        const BOTH: &[Rules] = &[Rules::KerasTuner14, Rules::KerasTuner10];
+        match self {
+            Self::Random => Demands { versions: BOTH, ..NONE },
+        }
     }
 }

@@ -17,7 +17,7 @@ pub mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use algorithm::{Algorithm, Assignment, Setup};
+pub use algorithm::{Algorithm, Assignment, Demands, Setup};
 pub use knobs::{Knob, Knobs, Range};
 pub use random::RandomSearch;
 pub use stopping::{Stopping, StoppingRule};
