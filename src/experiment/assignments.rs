@@ -66,10 +66,10 @@ pub(super) fn read(
         if let Some(name) = name {
             check_name(&item, name)?;
         }
-        let label = name.map_or_else(|| format!("number {number}"), |name| format!("`{name}`"));
+        let label = name.map_or_else(|| format!("assignment {number}"), |name| format!("`{name}`"));
         let hyperparameters = assignment(&item, space, left_out, &label)?;
         if let Some(earlier) = labels.insert(hyperparameters.digest(), label.clone()) {
-            let fault = item.fault(format!("{earlier} and {label} are the same assignment"));
+            let fault = item.fault(format!("{earlier} and {label} are the same"));
             return Err(fault.hint("leave out one of them"));
         }
         assignments.push(Assignment { name: name.map(str::to_owned), hyperparameters });
