@@ -9,8 +9,8 @@
 //!
 //! One in `factor` is rounded down, but the best at a rung always goes on. So
 //! while fewer than `factor` are there, only what beats them all goes on, as in
-//! Optuna's pruner; the benchmark's simulator liked that better than letting the
-//! first ones pass.
+//! Optuna's pruner. In the simulator of `scripts/bench-search` it makes no
+//! difference whether these first ones all pass.
 
 use super::super::knobs::{Knob, Knobs, Range};
 use super::{Stopping, best_until, rivals};
