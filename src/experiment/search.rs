@@ -19,7 +19,7 @@ const MAX_HOURS: f64 = 366.0 * 24.0;
 /// Up to here every table and notebook reads a seed exactly.
 pub(super) const MAX_SEED: u64 = 1 << 53;
 
-const ALGORITHMS_LATER: [&str; 5] = ["grid", "list", "hyperband", "tpe", "bayesian"];
+const ALGORITHMS_LATER: [&str; 4] = ["grid", "list", "hyperband", "tpe"];
 const STOPPING_LATER: [&str; 2] = ["asha", "median"];
 
 /// Reads the four sections.

@@ -1,6 +1,7 @@
 //! Which algorithms there are, and how one is set up.
 
 use super::Oracle;
+use super::bayesian::BayesianOptimization;
 use super::first::First;
 use super::knobs::{Knob, Knobs};
 use super::random::RandomSearch;
@@ -12,17 +13,20 @@ use crate::space::{HyperParameters, Space};
 pub enum Algorithm {
     /// Independent draws.
     Random,
+    /// A Gaussian process of the scores.
+    Bayesian,
 }
 
 impl Algorithm {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 1] = [Self::Random];
+    pub const ALL: [Self; 2] = [Self::Random, Self::Bayesian];
 
     /// Its name in the experiment file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
+            Self::Bayesian => "bayesian",
         }
     }
 
@@ -31,13 +35,14 @@ impl Algorithm {
     pub fn knobs(self) -> &'static [Knob] {
         match self {
             Self::Random => &[],
+            Self::Bayesian => BayesianOptimization::KNOBS,
         }
     }
 
     fn oracle(self, setup: &Setup, space: &Space) -> Box<dyn Oracle> {
-        let _ = setup;
         match self {
             Self::Random => Box::new(RandomSearch::new(space.clone())),
+            Self::Bayesian => Box::new(BayesianOptimization::new(space.clone(), &setup.knobs)),
         }
     }
 }

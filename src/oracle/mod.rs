@@ -10,6 +10,7 @@
 //! [`Knob`]s it has; [`Algorithm`] lists them.
 
 mod algorithm;
+mod bayesian;
 mod first;
 mod knobs;
 mod random;
@@ -18,6 +19,7 @@ pub mod stopping;
 pub(crate) mod testing;
 
 pub use algorithm::{Algorithm, Assignment, Setup};
+pub use bayesian::BayesianOptimization;
 pub use knobs::{Knob, Knobs, Range};
 pub use random::RandomSearch;
 pub use stopping::{Stopping, StoppingRule};
