@@ -77,8 +77,8 @@ impl Gain {
         let log_density = -0.5 * z * z - 0.5 * std::f64::consts::TAU.ln();
         if z < FAR {
             let u = 1.0 / (z * z);
-            let series = 1.0 - 3.0 * u + 15.0 * u * u;
-            let tail = 1.0 - u + 3.0 * u * u;
+            let series = 1.0 - 3.0 * u * (1.0 - 5.0 * u * (1.0 - 7.0 * u));
+            let tail = 1.0 - u * (1.0 - 3.0 * u * (1.0 - 5.0 * u));
             return Self { logarithm: log_density + (u * series).ln(), slope: -z * tail / series };
         }
         let below = 0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
