@@ -40,7 +40,7 @@ const CASES: &[Case] = &[
     ("search: {algorithm: random, max_trials: 5}", "search:", "x.yaml:3: search: expected a mapping (`key: value` lines), found nothing", ""),
     ("search: {algorithm: random, max_trials: 5}", "serach: {algorithm: random, max_trials: 5}", "x.yaml:3: unknown section `serach`", "did you mean `search`?"),
     ("search: {algorithm: random, max_trials: 5}", "# nothing", "x.yaml: `search` is missing in the file", "write `search: {algorithm: random, max_trials: 20}`"),
-    ("algorithm: random", "algorithm: hyperband", "x.yaml:3: algorithm `hyperband` is not built yet", "use `random`"),
+    ("algorithm: random", "algorithm: hyperband", "x.yaml:3: algorithm `hyperband` is not built yet", "use `random` or `bayesian`"),
     ("algorithm: random", "algorithm: randon", "x.yaml:3: unknown algorithm `randon`", "did you mean `random`?"),
     ("max_trials: 5", "max_trials: 0", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found the number 0", ""),
     ("max_trials: 5", "max_trials: five", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found the text `five`", ""),
