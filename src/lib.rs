@@ -14,8 +14,8 @@
 //! [`Execution`](study::Execution) is one such training and the unit that is
 //! leased to workers; an [`Attempt`](study::Attempt) is one lease of it. A
 //! [`Measurement`](study::Measurement) is the metrics of one epoch. The
-//! [`Objective`](study::Objective) is the metric that the search improves, and
-//! an [`Oracle`](oracle::Oracle) proposes assignments.
+//! [`Objective`](study::Objective) is the metric, or the weighted sum of several,
+//! that the search improves, and an [`Oracle`](oracle::Oracle) proposes assignments.
 //!
 //! # A trial's path
 //!

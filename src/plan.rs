@@ -1,4 +1,7 @@
 //! From an assignment to what a worker trains.
+//!
+//! A trial that was proposed before the space was extended has no value for
+//! what is new, and is planned with the defaults.
 
 use std::sync::Arc;
 
@@ -58,7 +61,7 @@ impl ExperimentPlan {
     /// people.
     #[must_use]
     pub fn network_json(&self, hyperparameters: &HyperParameters) -> String {
-        let concrete = self.experiment.concrete(hyperparameters);
+        let concrete = self.experiment.concrete(&self.space().completed(hyperparameters));
         let network = serde_json::json!({
             "input_shape": self.dataset.input_shape,
             "classes": *self.classes,
@@ -76,9 +79,10 @@ impl Planner for ExperimentPlan {
         hyperparameters: &HyperParameters,
         stage: Option<&Stage>,
     ) -> Result<v1::Specification, String> {
+        let hyperparameters = self.space().completed(hyperparameters);
         let (model, mut training) = self
             .experiment
-            .specify(hyperparameters, &self.dataset.input_shape, self.dataset.classes)
+            .specify(&hyperparameters, &self.dataset.input_shape, self.dataset.classes)
             .map_err(|error| error.to_string())?;
         if let Some(stage) = stage {
             training.epochs = stage.epochs;
@@ -93,9 +97,21 @@ impl Planner for ExperimentPlan {
 }
 
 fn objective(objective: &Objective) -> v1::Objective {
-    let direction = match objective.direction {
+    let terms = objective.terms.iter().map(|term| v1::ObjectiveTerm {
+        metric: term.metric.clone(),
+        direction: direction(term.direction).into(),
+        weight: term.weight,
+    });
+    v1::Objective {
+        metric: objective.metric.clone(),
+        direction: direction(objective.direction).into(),
+        terms: terms.collect(),
+    }
+}
+
+fn direction(direction: Direction) -> v1::Direction {
+    match direction {
         Direction::Min => v1::Direction::Min,
         Direction::Max => v1::Direction::Max,
-    };
-    v1::Objective { metric: objective.metric.clone(), direction: direction.into() }
+    }
 }

@@ -44,6 +44,8 @@ pub enum RunDirectoryError {
         path: PathBuf,
         /// What differs, a line each.
         differences: Vec<String>,
+        /// Whether `--extend` would take all of it.
+        extends: bool,
     },
     /// Made on different data.
     #[error("{path} was made on a different dataset: {earlier} then, {now} now", path = path.display())]
@@ -81,6 +83,11 @@ impl RunDirectoryError {
         match self {
             Self::InUse { .. } => Some(
                 "wait for it, end it with Ctrl-C, or give this one another `study:` name"
+                    .to_owned(),
+            ),
+            Self::Different { extends: true, .. } => Some(
+                "`--extend` goes on with the changed space and keeps the trials; else give this \
+                 one another `study:` name, or `--overwrite` to delete the earlier run"
                     .to_owned(),
             ),
             Self::Different { .. } | Self::DifferentData { .. } => Some(

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use serde_json::json;
 use sweep_proto::shape::{self, LayerSummary};
 
@@ -13,7 +14,7 @@ use crate::experiment::Experiment;
 use crate::oracle::{Proposal, Suggestion};
 use crate::results::search_space_summary;
 use crate::space::HyperParameters;
-use crate::study::{Record, Stamped, Study, TrialId};
+use crate::study::{Record, Stage, Stamped, Study, Trial, TrialId};
 
 /// Options of `sweep check`.
 #[derive(Debug, Args)]
@@ -36,13 +37,37 @@ enum Format {
     Json,
 }
 
+/// A proposal, for programs.
+#[derive(Serialize)]
+struct Proposed<'a> {
+    trial: TrialId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<&'a Stage>,
+    hyperparameters: &'a HyperParameters,
+}
+
+impl<'a> Proposed<'a> {
+    fn of(trial: &'a Trial) -> Self {
+        Self {
+            trial: trial.id,
+            name: trial.name.as_deref(),
+            stage: trial.stage.as_ref(),
+            hyperparameters: &trial.hyperparameters,
+        }
+    }
+}
+
 /// What there is to show.
 struct Findings<'a> {
     experiment: &'a Experiment,
     input_shape: Vec<u32>,
     layers: Vec<LayerSummary>,
-    proposals: Vec<(TrialId, HyperParameters)>,
+    /// Whose trials are the proposals.
     study: Study,
+    /// Why there are no more of them than asked for.
+    shortage: Option<&'static str>,
 }
 
 pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
@@ -51,9 +76,9 @@ pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
         data::survey(&experiment.data).map_err(|error| Failure::of_data(error, &experiment))?;
     let classes = u32::try_from(classes.len()).unwrap_or(u32::MAX);
     experiment.check(&input_shape, classes)?;
-    let (study, proposals) = propose(&experiment, arguments.trials);
-    let layers = default_layers(&experiment, &proposals, &input_shape, classes);
-    let findings = Findings { experiment: &experiment, input_shape, layers, proposals, study };
+    let (study, shortage) = propose(&experiment, arguments.trials);
+    let layers = default_layers(&experiment, &study.trials, &input_shape, classes);
+    let findings = Findings { experiment: &experiment, input_shape, layers, study, shortage };
     let text = match arguments.format {
         Format::Text => findings.text(),
         Format::Json => findings.json(),
@@ -61,33 +86,41 @@ pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::unexpected)
 }
 
-/// The first `count` proposals, fewer if the space is smaller.
-fn propose(experiment: &Experiment, count: u32) -> (Study, Vec<(TrialId, HyperParameters)>) {
+/// A study with the first `count` proposals as its trials and, if they are fewer,
+/// the reason.
+fn propose(experiment: &Experiment, count: u32) -> (Study, Option<&'static str>) {
+    const DEPEND: &str = "The proposals after these depend on results.";
+    const ALL: &str = "There are no more: every assignment is proposed.";
     let oracle = experiment.search.oracle(&experiment.space);
-    let count = oracle.foreseeable().map_or(count, |foreseeable| foreseeable.min(count));
+    let foreseeable = oracle.foreseeable().unwrap_or(u32::MAX);
     let mut study = Study::new(experiment.settings.clone());
     for number in 0..count {
-        let Suggestion::Trial(proposal) = oracle.suggest(&study) else { break };
+        if number >= foreseeable {
+            return (study, Some(DEPEND));
+        }
+        let proposal = match oracle.suggest(&study) {
+            Suggestion::Trial(proposal) => proposal,
+            Suggestion::Wait => return (study, Some(DEPEND)),
+            Suggestion::Exhausted => return (study, Some(ALL)),
+        };
         let Proposal { hyperparameters, seed_state, name, stage } = proposal;
         let trial = TrialId(number);
         let record = Record::TrialCreated { trial, hyperparameters, seed_state, name, stage };
         study.apply(&Stamped { at_ms: 0, record }).expect("trials are numbered in order");
     }
-    let proposals =
-        study.trials.iter().map(|trial| (trial.id, trial.hyperparameters.clone())).collect();
-    (study, proposals)
+    (study, None)
 }
 
 /// The network at the defaults or, where those make none, of the first proposal that does.
 fn default_layers(
     experiment: &Experiment,
-    proposals: &[(TrialId, HyperParameters)],
+    proposals: &[Trial],
     input_shape: &[u32],
     classes: u32,
 ) -> Vec<LayerSummary> {
     let defaults = experiment.space.defaults();
     std::iter::once(&defaults)
-        .chain(proposals.iter().map(|(_, hyperparameters)| hyperparameters))
+        .chain(proposals.iter().map(|trial| &trial.hyperparameters))
         .filter_map(|hyperparameters| {
             experiment.specify(hyperparameters, input_shape, classes).ok()
         })
@@ -106,14 +139,35 @@ impl Findings<'_> {
         let mut text = search_space_summary(&self.experiment.space);
         text.push('\n');
         text.push_str(&self.model_summary());
-        if !self.proposals.is_empty() {
-            let _ = writeln!(text, "\nFirst {} proposals", self.proposals.len());
-        }
-        for (trial, hyperparameters) in &self.proposals {
-            let _ = writeln!(text, "\nTrial {}", self.study.display_id(*trial));
-            for (name, value) in hyperparameters.iter() {
-                let _ = writeln!(text, "{name}: {value}");
+        match self.study.trials.len() {
+            0 => {}
+            1 => text.push_str("\nFirst proposal\n"),
+            many => {
+                let _ = writeln!(text, "\nFirst {many} proposals");
             }
+        }
+        for trial in &self.study.trials {
+            text.push('\n');
+            text.push_str(&self.proposal(trial));
+        }
+        if let Some(shortage) = self.shortage {
+            let _ = writeln!(text, "\n{shortage}");
+        }
+        text
+    }
+
+    fn proposal(&self, trial: &Trial) -> String {
+        let mut text = format!("Trial {}", self.study.display_id(trial.id));
+        if let Some(name) = &trial.name {
+            let _ = write!(text, " `{name}`");
+        }
+        if let Some(stage) = &trial.stage {
+            let Stage { round, bracket, epochs, .. } = stage;
+            let _ = write!(text, " (round {round} of bracket {bracket}, until epoch {epochs})");
+        }
+        text.push('\n');
+        for (name, value) in trial.hyperparameters.iter() {
+            let _ = writeln!(text, "{name}: {value}");
         }
         text
     }
@@ -163,13 +217,7 @@ impl Findings<'_> {
                 })
             })
             .collect();
-        let trials: Vec<_> = self
-            .proposals
-            .iter()
-            .map(|(trial, hyperparameters)| {
-                json!({ "trial": trial.0, "hyperparameters": hyperparameters })
-            })
-            .collect();
+        let trials: Vec<_> = self.study.trials.iter().map(Proposed::of).collect();
         let object = json!({
             "study": self.experiment.settings.study,
             "space": self.experiment.space.hyperparameters.iter().map(crate::space::HyperParameter::describe).collect::<Vec<_>>(),

@@ -228,6 +228,7 @@ impl Search {
             step.lose_worker(id, "the coordinator that had started it ended");
         }
         step.end_study_if_over();
+        step.heed_epoch_limit();
         step.drop_checkpoints();
         step.decision
     }
@@ -252,6 +253,7 @@ impl Search {
             Event::Tick => step.on_tick(),
             Event::Interrupt => step.search.interrupted = true,
         }
+        step.heed_epoch_limit();
         step.serve_parked();
         step.drop_checkpoints();
         step.decision
@@ -300,8 +302,9 @@ impl Step<'_> {
         if let Some(id) = self.search.leases.held_by(&worker) {
             let deadline_ms = self.deadline_ms();
             self.search.leases.renew(id, Some(worker.instance), deadline_ms);
-            self.assign(reply_to, id);
-            return;
+            if self.assign(reply_to, id) {
+                return;
+            }
         }
         let until_ms = self.now.monotonic_ms + ACQUIRE_HOLD_MS;
         self.search.parked.push_back((reply_to, worker, until_ms));
@@ -323,6 +326,9 @@ impl Step<'_> {
                 self.record(Record::Measured { id, measurement });
                 if self.is_not_worth_it(id) {
                     self.stop_trial(id);
+                    reply = Reply::Stop;
+                } else if self.search.study.is_at_epoch_limit() && self.has_epochs_to_go(id) {
+                    // Given back once the whole event is decided.
                     reply = Reply::Stop;
                 }
             }
@@ -388,6 +394,32 @@ impl Step<'_> {
         }
     }
 
+    /// Once `limits.epochs` is reached, attempts with epochs to go are given
+    /// back. One that has measured its last epoch is waited for, so that it
+    /// counts; then the study ends.
+    fn heed_epoch_limit(&mut self) {
+        if self.search.study.ended.is_some() || !self.search.study.is_at_epoch_limit() {
+            return;
+        }
+        for id in self.search.leases.all() {
+            if self.has_epochs_to_go(id) {
+                self.end_attempt(id, Outcome::Released);
+            }
+        }
+        if self.search.leases.all().is_empty() {
+            self.end_study(Ended::Epochs);
+        }
+    }
+
+    /// Whether an attempt has not measured the last epoch that it was planned with.
+    fn has_epochs_to_go(&self, id: AttemptId) -> bool {
+        let study = &self.search.study;
+        let trial = &study.trials[id.trial.0 as usize];
+        let plan = self.search.planner.plan(&trial.hyperparameters, trial.stage.as_ref());
+        let planned = plan.ok().and_then(|plan| plan.training).map_or(0, |plan| plan.epochs);
+        study.attempt(id).is_some_and(|attempt| attempt.epochs() < planned)
+    }
+
     /// Answers the parked `Acquire` calls as far as there is an answer.
     fn serve_parked(&mut self) {
         while let Some((reply_to, worker, until_ms)) = self.search.parked.pop_front() {
@@ -397,7 +429,9 @@ impl Step<'_> {
                 Some(Reply::Wait)
             } else if let Some((trial, execution)) = self.next_execution() {
                 let id = self.start_attempt(trial, execution, &worker);
-                self.assign(reply_to, id);
+                if !self.assign(reply_to, id) {
+                    self.search.parked.push_front((reply_to, worker, until_ms));
+                }
                 continue;
             } else if self.search.study.ended.is_some() {
                 Some(Reply::StudyOver)
@@ -419,6 +453,9 @@ impl Step<'_> {
 
     /// A retry or a waiting execution first, else a new trial's.
     fn next_execution(&mut self) -> Option<(TrialId, u32)> {
+        if self.search.study.is_at_epoch_limit() {
+            return None;
+        }
         loop {
             if let Some(next) = self.search.leases.dequeue() {
                 return Some(next);
@@ -471,21 +508,29 @@ impl Step<'_> {
         id
     }
 
-    fn assign(&mut self, reply_to: ReplyTo, id: AttemptId) {
+    /// Tells a worker what to train. Where the experiment file was changed so
+    /// that the trial's network cannot be built any more, ends the trial and
+    /// returns `false`.
+    fn assign(&mut self, reply_to: ReplyTo, id: AttemptId) -> bool {
         let search = &self.search;
         let trial = &search.study.trials[id.trial.0 as usize];
-        let specification = search
-            .planner
-            .plan(&trial.hyperparameters, trial.stage.as_ref())
-            .expect("the same assignment was planned when the trial was created");
+        let plan = search.planner.plan(&trial.hyperparameters, trial.stage.as_ref());
+        let specification = match plan {
+            Ok(specification) => Box::new(specification),
+            Err(message) => {
+                self.end_attempt(id, Outcome::Infeasible { message });
+                return false;
+            }
+        };
         let reply = Reply::Assigned {
             id,
-            specification: Box::new(specification),
+            specification,
             seed: self.seed_of(id.trial, id.execution),
             checkpoint: self.leased_checkpoint(id),
             keep_checkpoint: self.keeps_checkpoints(id.trial),
         };
         self.reply(reply_to, reply);
+        true
     }
 
     /// A sign of life: renews the lease, or takes a lost attempt up again if
@@ -530,13 +575,14 @@ impl Step<'_> {
         if outcome != Outcome::Finished || attempt.best(objective).is_some() {
             return outcome;
         }
-        let metric = &objective.metric;
-        match attempt.measurements.last() {
-            None => Outcome::Error { message: "finished without a measurement".to_owned() },
-            Some(last) if last.get(metric).is_some() => {
-                Outcome::Diverged { message: format!("{metric} was never a number") }
-            }
-            Some(last) => {
+        let Some(last) = attempt.measurements.last() else {
+            return Outcome::Error { message: "finished without a measurement".to_owned() };
+        };
+        match objective.metrics().find(|(metric, _)| last.get(metric).is_none()) {
+            None => Outcome::Diverged {
+                message: format!("{} was never a finite number", objective.metric),
+            },
+            Some((metric, _)) => {
                 let names: Vec<&str> = last.metrics.iter().map(|(name, _)| name.as_str()).collect();
                 let names = names.join(", ");
                 Outcome::Error {

@@ -31,13 +31,37 @@ pub(super) fn flow(value: &Value) -> String {
     }
 }
 
-/// One line for each field that differs: `search.seed: 2 in the run, 3 now`.
+/// A field that differs.
+#[derive(Debug)]
+pub(super) struct Changed {
+    pub(super) path: Vec<Segment>,
+    /// Absent: not in the file of the run.
+    pub(super) earlier: Option<Value>,
+    /// Absent: not in the file any more.
+    pub(super) now: Option<Value>,
+    /// `search.seed: 2 in the run, 3 now`.
+    pub(super) line: String,
+}
+
+impl Changed {
+    fn new(path: &[Segment], earlier: Option<&Value>, now: Option<&Value>) -> Self {
+        let line = line(path, earlier, now);
+        Self { path: path.to_vec(), earlier: earlier.cloned(), now: now.cloned(), line }
+    }
+
+    #[cfg(test)]
+    pub(super) fn field(&self) -> String {
+        display_path(&self.path)
+    }
+}
+
+/// The fields that differ.
 ///
 /// - `ignored`: paths of fields that may differ
-pub(super) fn differences(earlier: &Value, now: &Value, ignored: &[&str]) -> Vec<String> {
-    let mut lines = Vec::new();
-    compare(earlier, now, &mut Vec::new(), ignored, &mut lines);
-    lines
+pub(super) fn differences(earlier: &Value, now: &Value, ignored: &[&str]) -> Vec<Changed> {
+    let mut changes = Vec::new();
+    compare(earlier, now, &mut Vec::new(), ignored, &mut changes);
+    changes
 }
 
 fn compare(
@@ -45,7 +69,7 @@ fn compare(
     now: &Value,
     path: &mut Vec<Segment>,
     ignored: &[&str],
-    lines: &mut Vec<String>,
+    changes: &mut Vec<Changed>,
 ) {
     if earlier == now && key_order(earlier) == key_order(now)
         || ignored.contains(&display_path(path).as_str())
@@ -53,15 +77,15 @@ fn compare(
         return;
     }
     match (earlier, now) {
-        (Value::Mapping(a), Value::Mapping(b)) => compare_mappings(a, b, path, ignored, lines),
+        (Value::Mapping(a), Value::Mapping(b)) => compare_mappings(a, b, path, ignored, changes),
         (Value::Sequence(a), Value::Sequence(b)) if a.len() == b.len() => {
             for (index, (a, b)) in a.iter().zip(b).enumerate() {
                 path.push(Segment::Index(index));
-                compare(a, b, path, ignored, lines);
+                compare(a, b, path, ignored, changes);
                 path.pop();
             }
         }
-        (a, b) => lines.push(line(path, Some(a), Some(b))),
+        (a, b) => changes.push(Changed::new(path, Some(a), Some(b))),
     }
 }
 
@@ -70,16 +94,16 @@ fn compare_mappings(
     b: &Mapping,
     path: &mut Vec<Segment>,
     ignored: &[&str],
-    lines: &mut Vec<String>,
+    changes: &mut Vec<Changed>,
 ) {
-    let count = lines.len();
+    let count = changes.len();
     let added = b.iter().filter(|(key, _)| !a.contains_key(*key));
     for (key, _) in a.iter().chain(added) {
         path.push(Segment::Key(flow(key)));
         match (a.get(key), b.get(key)) {
-            (Some(a), Some(b)) => compare(a, b, path, ignored, lines),
+            (Some(a), Some(b)) => compare(a, b, path, ignored, changes),
             (a, b) if !ignored.contains(&display_path(path).as_str()) => {
-                lines.push(line(path, a, b));
+                changes.push(Changed::new(path, a, b));
             }
             _ => {}
         }
@@ -87,13 +111,11 @@ fn compare_mappings(
     }
     // Hyperparameters are sampled in the order of the file; elsewhere order means nothing.
     let in_space = *path == [Segment::key("space")];
-    if in_space && lines.len() == count && !a.keys().eq(b.keys()) {
+    if in_space && changes.len() == count && !a.keys().eq(b.keys()) {
         let order = |mapping: &Mapping| mapping.keys().map(flow).collect::<Vec<_>>().join(", ");
-        lines.push(format!(
-            "space: in the order {} in the run, {} now",
-            cut(&order(a)),
-            cut(&order(b))
-        ));
+        let line =
+            format!("space: in the order {} in the run, {} now", cut(&order(a)), cut(&order(b)));
+        changes.push(Changed { path: path.clone(), earlier: None, now: None, line });
     }
 }
 
@@ -130,7 +152,9 @@ mod tests {
 
     fn between(earlier: &str, now: &str) -> Vec<String> {
         let read = |text| serde_yaml::from_str(text).expect("YAML");
-        differences(&read(earlier), &read(now), &["search.max_trials", "limits"])
+        let ignored = ["search.max_trials", "limits"];
+        let changes = differences(&read(earlier), &read(now), &ignored);
+        changes.into_iter().map(|changed| changed.line).collect()
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::locate::{duplicate_key, line_of};
 use super::names::nearest;
 use super::node::{Node, Scope, describe, shorten};
 use super::path::{Segment, display_path, parse_path};
+use super::repeat::INDEX;
 
 /// Largest experiment file, in bytes; beyond it, it is something else.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -101,11 +102,16 @@ impl Document {
         Ok(())
     }
 
-    /// Makes a hyperparameter that exists a fixed one.
-    pub(super) fn fix(&mut self, name: &str, value: Value) {
+    /// Makes the hyperparameter declared at `path` a fixed one. Where it exists
+    /// stays as it is.
+    pub(super) fn fix(&mut self, name: &str, path: Vec<Segment>, value: Value) {
         let mut fixed = Mapping::new();
         fixed.insert("fixed".into(), value);
-        let path = vec![Segment::key("space"), Segment::key(name)];
+        for key in ["when", "repeat"] {
+            if let Some(kept) = at(&self.value, &path).and_then(|old| old.get(key)) {
+                fixed.insert(key.into(), kept.clone());
+            }
+        }
         if insert(&mut self.value, &path, Value::Mapping(fixed)).is_ok() {
             self.changes.push(Change { path, place: Place::Fix(name.to_owned()) });
         }
@@ -213,10 +219,17 @@ fn syntax_fault(text: &str, error: &serde_yaml::Error) -> (Option<usize>, Fault)
         |line: &str| line.trim_start_matches(' ').starts_with('\t') && !line.trim().is_empty();
     let fault = if text.lines().any(indented_by_tab) {
         fault.hint("indent with spaces; YAML does not allow tabs")
+    } else if line.and_then(|line| text.lines().nth(line - 1)).is_some_and(bare_index) {
+        fault.hint("inside `{...}`, put names with `{i}` in quotation marks: \"$units_{i}\"")
     } else {
         fault
     };
     (line, fault)
+}
+
+/// Whether a line has `{i}` outside quotation marks.
+fn bare_index(line: &str) -> bool {
+    line.split(['"', '\'']).step_by(2).any(|outside| outside.contains(INDEX))
 }
 
 /// The message without the line, which stands before it.
@@ -227,6 +240,14 @@ fn without_place(error: &serde_yaml::Error) -> String {
         message = message.replace(&place, "");
     }
     message
+}
+
+/// The value at `path`.
+fn at<'a>(root: &'a Value, path: &[Segment]) -> Option<&'a Value> {
+    path.iter().try_fold(root, |here, segment| match segment {
+        Segment::Key(key) => here.get(key),
+        Segment::Index(index) => here.get(index),
+    })
 }
 
 /// Puts `value` at `path`, making mappings where there is nothing.

@@ -10,17 +10,24 @@
 //! assignment. This module does not know data or workers: shapes and the number
 //! of classes are given to it.
 
+mod assignments;
 mod check;
 mod compare;
+mod conditions;
+mod course;
 mod data;
 mod document;
 mod error;
+mod extend;
+mod kind;
+mod layers;
 mod locate;
 mod model;
 mod names;
 mod node;
 mod overrides;
 mod path;
+mod repeat;
 mod search;
 mod space;
 mod template;
@@ -40,12 +47,15 @@ pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
 use crate::data::DataSettings;
 use crate::oracle::Setup;
-use crate::space::{HyperParameters, Space};
+use crate::space::{HyperParameters, Kind, Rules, Space, Value};
 use crate::study::Settings;
 use document::Document;
 use error::Fault;
-use node::{Node, Scope, missing};
+use node::{Node, Scope, Values, missing};
 use path::Segment;
+use search::Search;
+use space::{Declared, Entry};
+use template::Used;
 
 /// Fields that may change between runs of one study.
 const MAY_CHANGE: [&str; 2] = ["search.max_trials", "limits"];
@@ -64,7 +74,20 @@ pub struct Experiment {
     /// What is probably a mistake.
     pub warnings: Vec<Warning>,
     document: Document,
-    used_in_model: Vec<String>,
+    /// Keys of the `space:` section.
+    entries: Vec<Entry>,
+    /// What the network depends on.
+    in_model: Used,
+}
+
+/// A field in which an experiment differs from the one that a run was made by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In one line: `search.seed: 2 in the run, 3 now`.
+    pub text: String,
+    /// Whether the search goes on with it in another space, and its trials
+    /// remain comparable; other differences make another study.
+    pub extends: bool,
 }
 
 /// Reads an experiment file, with `--set` and `--fix` applied to it.
@@ -95,26 +118,32 @@ impl Experiment {
             document.set(path, value)?;
         }
         search::check_sections(&document).map_err(|fault| document.error(fault))?;
-        let (settings, search) = search::read(&document).map_err(|fault| document.error(fault))?;
-        let mut space = read_space(&document).map_err(|fault| document.error(fault))?;
+        let Search { settings, setup, rules } =
+            search::read(&document).map_err(|fault| document.error(fault))?;
+        let mut declared = read_space(&document, rules).map_err(|fault| document.error(fault))?;
         for (name, text) in &overrides.fix {
-            let value = space::fix(&mut space, name, text)
+            let fixed = space::fixed(space_section(&document).as_ref(), &declared, name, text)
                 .map_err(|fault| ExperimentError::at(Place::Fix(name.clone()), fault))?;
-            document.fix(name, template::yaml(&value));
+            for (path, value) in fixed {
+                document.fix(name, path, template::yaml(&value));
+            }
+            // Read again, so that a run's copy of the file says exactly the same.
+            declared = read_space(&document, rules).map_err(|fault| document.error(fault))?;
         }
+        let Declared { space, entries } = declared;
         let data = read_data(&document).map_err(|fault| document.error(fault))?;
         let mut experiment = Self {
             settings,
             space,
-            search,
+            search: setup,
             data,
             warnings: Vec::new(),
             document,
-            used_in_model: Vec::new(),
+            entries,
+            in_model: Used::default(),
         };
-        let used_in_train =
-            experiment.read_templates().map_err(|fault| experiment.document.error(fault))?;
-        experiment.warnings = experiment.find_oddities(&used_in_train);
+        let finished = experiment.finish();
+        finished.map_err(|fault| experiment.document.error(fault))?;
         Ok(experiment)
     }
 
@@ -175,16 +204,22 @@ impl Experiment {
         self.document.place(&[Segment::key("data"), Segment::key(key)])
     }
 
-    /// The sections `train` and `model` of one assignment, with every `$name`
-    /// replaced by its value.
+    /// The sections `train` and `model` of one assignment: every `$name` replaced
+    /// by its value, and only the layers that there are.
     #[must_use]
     pub fn concrete(&self, hyperparameters: &HyperParameters) -> serde_yaml::Value {
+        let scope = self.scope(hyperparameters);
         let mut concrete = serde_yaml::Mapping::new();
-        for name in ["train", "model"] {
-            if let Some(section) = self.document.section(name, Scope::Assignment(hyperparameters)) {
-                let value = template::filled_in(section.value(), hyperparameters);
-                concrete.insert(name.into(), value);
-            }
+        if let Some(section) = self.document.section("train", scope) {
+            concrete.insert("train".into(), template::filled_in(&section));
+        }
+        if let Some(section) = self.document.section("model", scope) {
+            let layers = layers::existing(&section).map_or_else(
+                // A trial of an earlier file, with which the study was begun.
+                |_| template::filled_in(&section),
+                |items| items.iter().map(layers::spelled_out).collect::<Vec<_>>().into(),
+            );
+            concrete.insert("model".into(), layers);
         }
         concrete.into()
     }
@@ -196,35 +231,59 @@ impl Experiment {
         self.document.canonical(&self.settings.study)
     }
 
-    /// What differs from an [earlier text](Self::canonical), a line each:
-    /// `search.seed: 2 in the run, 3 now`.
-    ///
-    /// The number of trials and the limits may change between runs and are not
-    /// compared.
+    /// What differs from an [earlier text](Self::canonical). The number of trials
+    /// and the limits may change between runs and are not compared.
     #[must_use]
-    pub fn differences(&self, earlier: &str) -> Vec<String> {
-        match serde_yaml::from_str(earlier) {
-            Ok(earlier) => {
-                let now = self.document.named(&self.settings.study);
-                compare::differences(&earlier, &now, &MAY_CHANGE)
+    pub fn differences(&self, earlier: &str) -> Vec<Difference> {
+        let earlier = match serde_yaml::from_str(earlier) {
+            Ok(earlier) => earlier,
+            Err(error) => {
+                let text = format!("the run's file cannot be read: {error}");
+                return vec![Difference { text, extends: false }];
             }
-            Err(error) => vec![format!("the run's file cannot be read: {error}")],
-        }
+        };
+        let now = self.document.named(&self.settings.study);
+        let names = extend::only_in_one(&earlier, &now);
+        compare::differences(&earlier, &now, &MAY_CHANGE)
+            .into_iter()
+            .map(|changed| Difference {
+                extends: extend::extends(&changed, &names),
+                text: changed.line,
+            })
+            .collect()
     }
 
-    /// Reads `train` and `model` with the defaults of the space.
-    ///
-    /// Returns the hyperparameters that `train` uses.
-    fn read_templates(&mut self) -> Result<Vec<String>, Fault> {
+    /// Reads `train` and `model` with the defaults of the space, and what the
+    /// search asks of both.
+    fn finish(&mut self) -> Result<(), Fault> {
         let defaults = self.space.defaults();
         let (train, model) = self.templates(&defaults)?;
-        let used_in_train = template::used(&train, &self.space)?;
-        let used_in_model = template::used(&model, &self.space)?;
+        let in_train = template::used_in_training(&train)?.with_parents(&self.space);
+        let in_model = template::used_in_model(&model)?.with_parents(&self.space);
         // Any number of classes will do to find what is misspelt.
         let (_, training) = self.fill_in(&defaults, 2)?;
+        self.in_model = in_model;
         self.search.epochs = training.epochs;
-        self.used_in_model = used_in_model;
-        Ok(used_in_train)
+        let space = (&self.space, self.entries.as_slice());
+        let odd = course::complete(&self.document, space, &mut self.settings, &mut self.search)?;
+        self.warnings = self.find_oddities(&in_train);
+        if let Some((path, message)) = odd {
+            self.warnings.insert(0, Warning { place: self.document.place(&path), message });
+        }
+        Ok(())
+    }
+
+    fn scope<'a>(&'a self, assignment: &'a HyperParameters) -> Scope<'a> {
+        Scope::Assignment(Values { space: &self.space, assignment, repetition: None })
+    }
+
+    /// Where a layer of an assignment's network is written.
+    fn path_of_layer(&self, hyperparameters: &HyperParameters, index: usize) -> Vec<Segment> {
+        let section = self.document.section("model", self.scope(hyperparameters));
+        let items = section.and_then(|section| layers::existing(&section).ok());
+        items
+            .and_then(|items| Some(items.get(index)?.node.path().to_vec()))
+            .unwrap_or_else(|| vec![Segment::key("model")])
     }
 
     fn fill_in(
@@ -242,7 +301,7 @@ impl Experiment {
         &'a self,
         hyperparameters: &'a HyperParameters,
     ) -> Result<(Node<'a>, Node<'a>), Fault> {
-        let scope = Scope::Assignment(hyperparameters);
+        let scope = self.scope(hyperparameters);
         let section = |name, hint: &str| {
             self.document
                 .section(name, scope)
@@ -254,18 +313,19 @@ impl Experiment {
         ))
     }
 
-    fn find_oddities(&self, used_in_train: &[String]) -> Vec<Warning> {
+    fn find_oddities(&self, in_train: &Used) -> Vec<Warning> {
         let warning = |path: &[Segment], message: String| Warning {
             place: self.document.place(path),
             message,
         };
         let mut warnings = Vec::new();
-        let metric = &self.settings.objective.metric;
-        if !search::REPORTED.contains(&metric.as_str()) {
-            warnings.push(warning(
-                &[Segment::key("objective")],
-                format!("`{metric}` is not a metric that `sweep-worker` reports"),
-            ));
+        for (metric, _) in self.settings.objective.metrics() {
+            if !search::REPORTED.contains(&metric) {
+                warnings.push(warning(
+                    &[Segment::key("objective")],
+                    format!("`{metric}` is not a metric that `sweep-worker` reports"),
+                ));
+            }
         }
         if let Some((rule, knobs)) = &self.search.stopping
             && knobs.whole("min_epochs") >= self.search.epochs
@@ -277,24 +337,61 @@ impl Experiment {
             );
             warnings.push(warning(&path, message));
         }
-        for hyperparameter in &self.space.hyperparameters {
-            let name = &hyperparameter.name;
-            if !used_in_train.contains(name) && !self.used_in_model.contains(name) {
-                warnings.push(warning(
-                    &[Segment::key("space"), Segment::key(name)],
-                    format!("`{name}` is never used"),
-                ));
+        for entry in &self.entries {
+            let place = [Segment::key("space"), Segment::key(&entry.key)];
+            let is_used =
+                |name: &String| in_train.names.contains(name) || self.in_model.names.contains(name);
+            if !entry.names.is_empty() && !entry.names.iter().any(is_used) {
+                warnings.push(warning(&place, format!("`{}` is never used", entry.key)));
+            }
+            for name in &entry.names {
+                if let Some((parent, value)) = self.never(name) {
+                    warnings.push(warning(
+                        &place,
+                        format!(
+                            "`{name}` never has a value: `{parent}` is always `{}`",
+                            compare::flow(&template::yaml(value))
+                        ),
+                    ));
+                }
             }
         }
         warnings
     }
+
+    /// The parent that the file fixes at a value with which no declaration of
+    /// `name` is ever active. One that the command line fixes is no oddity.
+    fn never<'a>(&'a self, name: &'a str) -> Option<(&'a str, &'a Value)> {
+        let mut obstacle = None;
+        for hyperparameter in self.space.named(name) {
+            obstacle = Some(hyperparameter.when.iter().find_map(|condition| {
+                let place = [Segment::key("space"), Segment::key(&condition.parent)];
+                let mut parents = self.space.named(&condition.parent);
+                let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+                match &parent.kind {
+                    Kind::Fixed(value) if condition.values.contains(value) => None,
+                    Kind::Fixed(value) => match self.document.place(&place) {
+                        Place::Fix(_) => None,
+                        Place::File { .. } | Place::Set(_) => Some((parent.name.as_str(), value)),
+                    },
+                    Kind::Int(_) | Kind::Float(_) | Kind::Choice { .. } | Kind::Boolean { .. } => {
+                        None
+                    }
+                }
+            })?);
+        }
+        obstacle
+    }
 }
 
-fn read_space(document: &Document) -> Result<Space, Fault> {
-    let scope = Scope::Literal("`$name` may stand only in `train` and `model`");
-    match document.section("space", scope) {
-        Some(node) => space::read(&node),
-        None => Ok(Space::default()),
+fn space_section(document: &Document) -> Option<Node<'_>> {
+    document.section("space", Scope::Literal("`$name` may stand only in `train` and `model`"))
+}
+
+fn read_space(document: &Document, rules: Rules) -> Result<Declared, Fault> {
+    match space_section(document) {
+        Some(node) => space::read(&node, rules),
+        None => Ok(Declared { space: Space { rules, ..Space::default() }, entries: Vec::new() }),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A layer is a word (`flatten`), a word with its main option
 //! (`max_pool2d: 2`), or a word with options (`conv2d: {filters: 32, ...}`).
+//! Which layers there are is in [`layers`].
 
 use std::collections::HashSet;
 
@@ -11,11 +12,10 @@ use sweep_proto::v1::layer::Kind;
 use sweep_proto::v1::{Activation, Padding, Size};
 
 use super::error::Fault;
-use super::names::{alternatives, is_identifier};
+use super::layers::{self, Item, REPEAT, WHEN};
+use super::names::{alternatives, is_identifier, nearest};
 use super::node::{Fields, Node, shorten, synonym};
 
-/// Most layers of a network.
-const MAX_LAYERS: usize = 1_000;
 /// Most filters or units of a layer, and largest kernel, pool or stride.
 const MAX_UNITS: u32 = 1 << 16;
 
@@ -31,7 +31,7 @@ const LAYERS: [&str; 9] = [
     "activation",
 ];
 
-const LAYERS_LATER: [&str; 26] = [
+const LAYERS_LATER: [&str; 25] = [
     "conv1d",
     "conv3d",
     "depthwise_conv2d",
@@ -56,7 +56,6 @@ const LAYERS_LATER: [&str; 26] = [
     "residual",
     "parallel",
     "concatenate",
-    "repeat",
     "mobilenet_v2",
 ];
 
@@ -85,8 +84,7 @@ const ACTIVATIONS_LATER: [&str; 13] = [
     "log_softmax",
 ];
 
-const OPTIONS_LATER: [&str; 9] = [
-    "when",
+const OPTIONS_LATER: [&str; 8] = [
     "kernel_regularizer",
     "kernel_initializer",
     "bias_initializer",
@@ -101,13 +99,7 @@ const OPTIONS_LATER: [&str; 9] = [
 ///
 /// - `classes`: what `units: classes` stands for
 pub(super) fn read(node: &Node<'_>, classes: u32) -> Result<v1::Model, Fault> {
-    let items = node.items()?;
-    if items.is_empty() {
-        return Err(node.fault("a network needs at least one layer"));
-    }
-    if items.len() > MAX_LAYERS {
-        return Err(node.fault(format!("there are more than {MAX_LAYERS} layers")));
-    }
+    let items = layers::existing(node)?;
     let drafts: Vec<Draft> =
         items.iter().map(|item| read_layer(item, classes)).collect::<Result<_, Fault>>()?;
     let mut taken = HashSet::new();
@@ -115,8 +107,12 @@ pub(super) fn read(node: &Node<'_>, classes: u32) -> Result<v1::Model, Fault> {
         if let Some(name) = &draft.name
             && !taken.insert(name.clone())
         {
-            let fault = item.fault(format!("two layers have the name `{name}`"));
-            return Err(fault.self_contained());
+            let fault = item.node.fault(format!("two layers have the name `{name}`"));
+            let fault = fault.self_contained();
+            return Err(match item.node.values().and_then(|values| values.repetition) {
+                Some(_) => fault.hint(format!("number them: `name: \"{name}_{{i}}\"`")),
+                None => fault,
+            });
         }
     }
     let layers = drafts
@@ -157,31 +153,12 @@ fn free_name(word: &str, taken: &mut HashSet<String>) -> String {
     name
 }
 
-fn read_layer(item: &Node<'_>, classes: u32) -> Result<Draft, Fault> {
-    let (name, value) = match item.value() {
-        Value::String(_) => (item.text()?, None),
-        Value::Mapping(_) => {
-            let entries = item.entries()?;
-            match entries.as_slice() {
-                [(name, value)] => ((*name).into(), Some(value.clone())),
-                [] => return Err(item.fault("a layer is missing")),
-                [(first, _), (second, _), ..] => {
-                    return Err(item
-                        .fault(format!("`{first}` and `{second}` stand in one item of the list"))
-                        .hint(format!(
-                            "begin each layer with `- `; write options as `{first}: {{...}}`, or \
-                             indent them further"
-                        )));
-                }
-            }
-        }
-        _ => return Err(item.fault("expected a layer").hint("write, for example, `- flatten`")),
-    };
-    let word = LAYERS.into_iter().find(|word| *word == name).ok_or_else(|| {
-        let place = value.as_ref().unwrap_or(item);
-        unknown_layer(place, &name)
-    })?;
-    let options = Options { place: value.as_ref().unwrap_or(item), value: value.as_ref(), word };
+fn read_layer(item: &Item<'_>, classes: u32) -> Result<Draft, Fault> {
+    let value = item.value.as_ref();
+    let place = value.unwrap_or(&item.node);
+    let word = LAYERS.into_iter().find(|word| *word == item.word);
+    let word = word.ok_or_else(|| unknown_layer(place, &item.word))?;
+    let options = Options { place, value, word };
     let (fields, kind) = match word {
         "conv2d" => conv2d(&options)?,
         "batch_norm" => batch_norm(&options)?,
@@ -217,6 +194,10 @@ fn unknown_layer(place: &Node<'_>, name: &str) -> Fault {
         let fault = place.fault(format!("layer `{name}` is not built yet")).self_contained();
         return fault.hint(format!("use {}", alternatives(&LAYERS)));
     }
+    if nearest(name, LAYERS.into_iter().chain([REPEAT])) == Some(REPEAT) {
+        let fault = place.fault(format!("unknown layer `{}`", shorten(name))).self_contained();
+        return fault.hint(format!("did you mean `{REPEAT}`?"));
+    }
     let fault = place.unknown("layer", name, &LAYERS, &[]);
     match synonym(name).filter(|word| LAYERS.contains(word)) {
         Some(word) => fault.hint(format!("did you mean `{word}`?")),
@@ -251,6 +232,14 @@ impl<'a> Options<'a, '_> {
                 let mut all = known.to_vec();
                 all.push("name");
                 let what = format!("`{}`", self.word);
+                if let Some(when) = node.value().get(WHEN) {
+                    let message = format!("`{WHEN}` stands among the options of {what}");
+                    let fault = node.child(WHEN, when).fault(message).self_contained();
+                    return Err(fault.hint(format!(
+                        "write it beside them: `{{{}: {{...}}, when: {{...}}}}`",
+                        self.word
+                    )));
+                }
                 let later: Vec<&str> =
                     OPTIONS_LATER.into_iter().filter(|name| !known.contains(name)).collect();
                 Ok(Given::Named(node.fields(&what, &all, &later)?))

@@ -3,7 +3,8 @@
 //! A [`Node`] knows its path and says exactly what it expected and what it
 //! found. Nothing is converted silently: text is not a number, 32.0 is not a
 //! whole number, `yes` is not `true`. Where a [`Scope`] gives an assignment,
-//! `$name` stands for the hyperparameter's value.
+//! `$name` stands for the hyperparameter's value, and inside a repetition `{i}`
+//! for its number.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -11,10 +12,13 @@ use std::ops::RangeInclusive;
 use serde_yaml::{Mapping, Value};
 
 use super::compare::flow;
+use super::conditions::{Inactive, inactive_because, text_of_when};
 use super::error::Fault;
 use super::names::{all_of, alternatives, instead_of, is_identifier, nearest};
 use super::path::Segment;
-use crate::space::{self, HyperParameters};
+use super::repeat::{INDEX, numbered};
+use super::template::yaml;
+use crate::space::{self, HyperParameters, Space};
 
 /// Longest text of one value, in bytes.
 const MAX_TEXT_BYTES: usize = 4096;
@@ -25,7 +29,16 @@ pub(super) enum Scope<'a> {
     /// No, for this reason.
     Literal(&'static str),
     /// Yes, and these are the values.
-    Assignment(&'a HyperParameters),
+    Assignment(Values<'a>),
+}
+
+/// What `$name` stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Values<'a> {
+    pub(super) space: &'a Space,
+    pub(super) assignment: &'a HyperParameters,
+    /// What `{i}` stands for, inside a repetition.
+    pub(super) repetition: Option<u32>,
 }
 
 /// One value and where it stands.
@@ -39,7 +52,7 @@ pub(super) struct Node<'a> {
 /// A value, and the hyperparameter it is the value of.
 struct Resolved<'a> {
     value: Cow<'a, Value>,
-    name: Option<&'a str>,
+    name: Option<Cow<'a, str>>,
 }
 
 impl<'a> Node<'a> {
@@ -56,6 +69,28 @@ impl<'a> Node<'a> {
         &self.path
     }
 
+    /// The values of `$name`, where it may stand.
+    pub(super) fn values(&self) -> Option<Values<'a>> {
+        match self.scope {
+            Scope::Literal(_) => None,
+            Scope::Assignment(values) => Some(values),
+        }
+    }
+
+    /// The same value, where no `$name` may stand.
+    pub(super) fn literal(mut self, reason: &'static str) -> Self {
+        self.scope = Scope::Literal(reason);
+        self
+    }
+
+    /// The same value, in a repetition.
+    pub(super) fn repeated(mut self, number: u32) -> Self {
+        if let Scope::Assignment(values) = &mut self.scope {
+            values.repetition = Some(number);
+        }
+        self
+    }
+
     pub(super) fn fault(&self, message: impl Into<String>) -> Fault {
         Fault::new(&self.path, message)
     }
@@ -65,6 +100,11 @@ impl<'a> Node<'a> {
         let mut path = self.path.clone();
         path.push(Segment::key(key));
         Self { value, path, scope: self.scope }
+    }
+
+    /// Another value in the same place.
+    pub(super) fn with_value(&self, value: &'a Value) -> Self {
+        Self { value, path: self.path.clone(), scope: self.scope }
     }
 
     /// The items of a list.
@@ -247,36 +287,68 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value that stands here, with `$name` replaced.
+    /// The value that stands here, with `$name` and `{i}` replaced.
     fn resolve(&self) -> Result<Resolved<'a>, Fault> {
-        let Some(name) = reference(self.value) else {
+        let Value::String(text) = self.value else {
             return Ok(Resolved { value: Cow::Borrowed(self.value), name: None });
         };
-        let assignment = match self.scope {
+        let repetition = self.values().and_then(|values| values.repetition);
+        let text = numbered(text, repetition);
+        let name = match &text {
+            Cow::Borrowed(text) => text.strip_prefix('$').map(Cow::Borrowed),
+            Cow::Owned(text) => text.strip_prefix('$').map(|name| Cow::Owned(name.to_owned())),
+        };
+        let Some(name) = name else {
+            let value = match text {
+                Cow::Borrowed(_) => Cow::Borrowed(self.value),
+                Cow::Owned(text) => Cow::Owned(Value::String(text)),
+            };
+            return Ok(Resolved { value, name: None });
+        };
+        let Values { space, assignment, .. } = match self.scope {
             Scope::Literal(reason) => return Err(self.fault(reason)),
-            Scope::Assignment(assignment) => assignment,
+            Scope::Assignment(values) => values,
         };
-        let Some(value) = assignment.get(name) else {
-            let known: Vec<&str> = assignment.iter().map(|(name, _)| name).collect();
-            return Err(self.not_in_space(name, &known));
+        let Some(value) = assignment.get(&name) else {
+            return Err(match inactive_because(space, &name, assignment) {
+                Some(because) => self.inactive(&name, &because),
+                None => self.not_in_space(&name, space),
+            });
         };
-        let value = match value.clone() {
-            space::Value::Bool(value) => Value::Bool(value),
-            space::Value::Int(value) => Value::Number(value.into()),
-            space::Value::Float(value) => Value::Number(value.into()),
-            space::Value::Text(value) => Value::String(value),
-        };
-        Ok(Resolved { value: Cow::Owned(value), name: Some(name) })
+        Ok(Resolved { value: Cow::Owned(yaml(value)), name: Some(name) })
+    }
+
+    /// The fault that a hyperparameter has no value in this assignment.
+    fn inactive(&self, name: &str, because: &Inactive<'_>) -> Fault {
+        let Inactive { condition, value } = because;
+        let fault = self.fault(format!(
+            "`${name}` has no value where `{}` is `{}`",
+            condition.parent,
+            flow(&yaml(value))
+        ));
+        let fault = fault.self_contained();
+        if self.path.first() == Some(&Segment::key("model")) {
+            return fault.hint(format!(
+                "give the layer `when: {}`, or `{name}` a value there, too",
+                text_of_when(condition)
+            ));
+        }
+        fault.hint(format!("give `{name}` a value there, too"))
     }
 
     /// The fault that `$name` names nothing.
-    pub(super) fn not_in_space(&self, name: &str, known: &[&str]) -> Fault {
+    pub(super) fn not_in_space(&self, name: &str, space: &Space) -> Fault {
+        if name.contains(INDEX) {
+            let fault = self.fault(format!("`{INDEX}` stands for a number only inside `repeat`"));
+            return fault.hint("write the number, or put the layer under `repeat`");
+        }
         if !is_identifier(name) {
             let fault = self.fault(format!("`${}` is not a name", shorten(name)));
             return fault.hint("write `$` and the name of a hyperparameter, nothing else");
         }
         let fault = self.fault(format!("`{name}` is not in the search space")).self_contained();
-        match nearest(name, known.iter().copied()) {
+        let known = space.hyperparameters.iter().map(|known| known.name.as_str());
+        match nearest(name, known) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault.hint(format!("declare it in `space`: `{name}: {{choice: [...]}}`")),
         }
@@ -289,7 +361,7 @@ impl<'a> Node<'a> {
     fn found(&self, expected: &str, resolved: &Resolved<'_>) -> Fault {
         let value = &*resolved.value;
         let found = describe(value);
-        if let Some(name) = resolved.name {
+        if let Some(name) = &resolved.name {
             let fault = self.fault(format!("expected {expected}, but `${name}` can be {found}"));
             return fault.hint(format!("change `space.{name}`, or do not use it here"));
         }
@@ -308,7 +380,7 @@ impl<'a> Node<'a> {
         let fault = self.found(expected, resolved);
         match resolved.value.as_f64() {
             Some(number) if resolved.value.is_f64() && number.fract() == 0.0 => {
-                match resolved.name {
+                match &resolved.name {
                     Some(name) => fault.hint(format!("make `space.{name}` an `int`")),
                     None => fault.hint(format!("write `{number}`")),
                 }
@@ -370,6 +442,7 @@ pub(super) fn synonym(name: &str) -> Option<&'static str> {
         "bias" => "use_bias",
         "lr" => "learning_rate",
         "batch" => "batch_size",
+        "restore_best_weights" => "restore_best",
         "batch_normalization" | "batchnormalization" | "batchnorm2d" => "batch_norm",
         "max_pooling2d" | "maxpooling2d" | "maxpool2d" | "max_pool" => "max_pool2d",
         "linear" => "dense",

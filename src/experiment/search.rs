@@ -6,23 +6,35 @@ use super::names::{MAX_NAME_BYTES, alternatives, instead_of, is_identifier, near
 use super::node::{Fields, Node, Scope, missing, shorten};
 use super::path::Segment;
 use crate::oracle::{Algorithm, Knob, Knobs, Range, Setup, StoppingRule};
-use crate::study::{Direction, Objective, Settings};
+use crate::space::Rules;
+use crate::study::{Direction, Objective, Settings, Term};
 
 /// The metrics that `sweep-worker` reports for every epoch.
 pub(super) const REPORTED: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
-const MAX_TRIALS: u32 = 1_000_000;
+pub(super) const MAX_TRIALS: u32 = 1_000_000;
 const MAX_EXECUTIONS: u32 = 1_000;
 const MAX_RETRIES: u32 = 100;
+/// More would hardly be told apart.
+const MAX_OBJECTIVES: usize = 16;
+/// Far beyond any search.
+const MAX_EPOCHS_IN_ALL: u64 = 1_000_000_000_000;
 /// A year, and a day for a leap.
 const MAX_HOURS: f64 = 366.0 * 24.0;
 /// Up to here every table and notebook reads a seed exactly.
 pub(super) const MAX_SEED: u64 = 1 << 53;
 
-const ALGORITHMS_LATER: [&str; 1] = ["bayesian"];
+/// What the four sections say by themselves.
+pub(super) struct Search {
+    pub(super) settings: Settings,
+    pub(super) setup: Setup,
+    /// How the space is sampled.
+    pub(super) rules: Rules,
+}
 
-/// Reads the four sections.
-pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
+/// Reads the four sections. What depends on the space is read by
+/// [`complete`](super::course::complete).
+pub(super) fn read(document: &Document) -> Result<Search, Fault> {
     let scope = Scope::Literal("`$name` may stand only in `train` and `model`");
     let root = document.root(scope);
     let study = match document.section("study", scope) {
@@ -41,18 +53,19 @@ pub(super) fn read(document: &Document) -> Result<(Settings, Setup), Fault> {
     let mut settings = Settings {
         study,
         objective: objective_of(&objective)?,
-        max_trials: 0,
+        max_trials: MAX_TRIALS,
         executions_per_trial: 1,
         seed: 0,
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     };
-    let setup = read_search(&search, &mut settings)?;
+    let (setup, rules) = read_search(&search, &mut settings)?;
     if let Some(limits) = document.section("limits", scope) {
         read_limits(&limits, &mut settings)?;
     }
-    Ok((settings, setup))
+    Ok(Search { settings, setup, rules })
 }
 
 fn study(node: &Node<'_>) -> Result<String, Fault> {
@@ -85,20 +98,64 @@ fn is_study_name(name: &str) -> bool {
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
 }
 
+/// One metric, or a list of several.
 fn objective_of(node: &Node<'_>) -> Result<Objective, Fault> {
+    if let serde_yaml::Value::Sequence(_) = node.value() {
+        return several_objectives(node);
+    }
     let serde_yaml::Value::Mapping(_) = node.value() else {
         let metric = metric(node)?;
         let direction = inferred(&metric).ok_or_else(|| unclear(node, &metric, "objective"))?;
-        return Ok(Objective { metric, direction });
+        return Ok(Objective::single(metric, direction));
     };
     let fields = node.fields("`objective`", &["metric", "direction"], &[])?;
+    let (metric, direction) = metric_and_direction(&fields)?;
+    Ok(Objective::single(metric, direction))
+}
+
+fn several_objectives(node: &Node<'_>) -> Result<Objective, Fault> {
+    let items = node.items()?;
+    if !(2..=MAX_OBJECTIVES).contains(&items.len()) {
+        let fault =
+            node.fault(format!("expected 2 to {MAX_OBJECTIVES} objectives, found {}", items.len()));
+        return Err(fault.hint("for one objective, write `objective: val_accuracy`"));
+    }
+    let mut terms: Vec<Term> = Vec::new();
+    for node in &items {
+        let term = term(node)?;
+        if terms.iter().any(|known| known.metric == term.metric) {
+            let fault = node.fault(format!("`{}` is an objective already", term.metric));
+            return Err(fault.hint("give it once, with a `weight`").self_contained());
+        }
+        terms.push(term);
+    }
+    Ok(Objective::several(terms))
+}
+
+/// One of several objectives.
+fn term(node: &Node<'_>) -> Result<Term, Fault> {
+    let serde_yaml::Value::Mapping(_) = node.value() else {
+        let metric = metric(node)?;
+        let direction = inferred(&metric).ok_or_else(|| unclear(node, &metric, "objectives"))?;
+        return Ok(Term { metric, direction, weight: 1.0 });
+    };
+    let fields = node.fields("an objective", &["metric", "direction", "weight"], &[])?;
+    let (metric, direction) = metric_and_direction(&fields)?;
+    let weight = match fields.optional("weight") {
+        Some(node) => node.real("a number above 0", |weight| weight > 0.0)?,
+        None => 1.0,
+    };
+    Ok(Term { metric, direction, weight })
+}
+
+fn metric_and_direction(fields: &Fields<'_>) -> Result<(String, Direction), Fault> {
     let node = fields.required("metric")?;
     let metric = metric(&node)?;
     let direction = match fields.optional("direction") {
         Some(node) => direction(&node)?,
-        None => inferred(&metric).ok_or_else(|| unclear(&node, &metric, "objective"))?,
+        None => inferred(&metric).ok_or_else(|| unclear(&node, &metric, "metric"))?,
     };
-    Ok(Objective { metric, direction })
+    Ok((metric, direction))
 }
 
 /// Name of a metric.
@@ -118,14 +175,19 @@ pub(super) fn direction(node: &Node<'_>) -> Result<Direction, Fault> {
 
 /// Whether less or more is better, where the name says it.
 pub(super) fn inferred(metric: &str) -> Option<Direction> {
-    match metric.to_lowercase().rsplit('_').next()? {
-        "loss" | "error" | "mse" | "mae" => Some(Direction::Min),
+    let metric = metric.to_lowercase();
+    match metric.rsplit('_').next()? {
+        "loss" | "error" | "mse" | "mae" | "crossentropy" => Some(Direction::Min),
         "accuracy" | "acc" | "auc" | "f1" | "precision" | "recall" => Some(Direction::Max),
+        "score" if metric.ends_with("f1_score") => Some(Direction::Max),
         _ => None,
     }
 }
 
 /// The fault that a metric's name does not tell its direction.
+///
+/// - `key`: where the name stands: `objective`, `objectives` in a list, else
+///   beside a `direction`
 pub(super) fn unclear(node: &Node<'_>, metric: &str, key: &str) -> Fault {
     let fault = node.fault(format!("whether less or more `{metric}` is better is not known"));
     match nearest(metric, REPORTED) {
@@ -133,21 +195,34 @@ pub(super) fn unclear(node: &Node<'_>, metric: &str, key: &str) -> Fault {
         None if key == "objective" => {
             fault.hint(format!("write `objective: {{metric: {metric}, direction: max}}`, or `min`"))
         }
+        None if key == "objectives" => {
+            fault.hint(format!("write `{{metric: {metric}, direction: max}}`, or `min`"))
+        }
         None => fault.hint("add `direction: max`, or `min`"),
     }
 }
 
-fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<Setup, Fault> {
-    const KEYS: [&str; 5] = ["algorithm", "max_trials", "executions_per_trial", "seed", "stopping"];
+fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<(Setup, Rules), Fault> {
+    const KEYS: [&str; 8] = [
+        "algorithm",
+        "max_trials",
+        "executions_per_trial",
+        "seed",
+        "compat",
+        "first",
+        "trials",
+        "stopping",
+    ];
     let mut setup = Setup::random();
     if let Some(word) = node.value().get("algorithm") {
         let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
         let node = node.child("algorithm", word);
-        setup.algorithm = node.word("algorithm", &algorithms, &ALGORITHMS_LATER)?;
+        setup.algorithm = node.word("algorithm", &algorithms, &[])?;
     }
     let knobs = setup.algorithm.knobs();
     let keys: Vec<&str> = KEYS.into_iter().chain(knobs.iter().map(|knob| knob.name)).collect();
-    let fields = node.fields("`search`", &keys, &["first", "trials"])?;
+    check_options(node, setup.algorithm, &keys)?;
+    let fields = node.fields("`search`", &keys, &[])?;
     if fields.optional("algorithm").is_none() {
         return Err(fields.missing("algorithm").hint("write `algorithm: random`"));
     }
@@ -155,16 +230,67 @@ fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<Setup, Fault>
     if let Some(node) = fields.optional("stopping") {
         setup.stopping = Some(stopping(&node)?);
     }
-    let node = fields.optional("max_trials");
-    let node = node.ok_or_else(|| fields.missing("max_trials").hint("write `max_trials: 20`"))?;
-    settings.max_trials = node.whole_u32(1..=MAX_TRIALS)?;
+    if let Some(node) = fields.optional("max_trials") {
+        settings.max_trials = node.whole_u32(1..=MAX_TRIALS)?;
+    }
     if let Some(node) = fields.optional("executions_per_trial") {
         settings.executions_per_trial = node.whole_u32(1..=MAX_EXECUTIONS)?;
     }
     if let Some(node) = fields.optional("seed") {
         settings.seed = node.whole(0..=MAX_SEED)?;
     }
-    Ok(setup)
+    let rules = match fields.optional("compat") {
+        Some(node) => compat(&node, &fields, setup.algorithm, settings.seed)?,
+        None => Rules::Mended,
+    };
+    Ok((setup, rules))
+}
+
+/// Refuses options of other algorithms, naming those.
+fn check_options(node: &Node<'_>, algorithm: Algorithm, keys: &[&str]) -> Result<(), Fault> {
+    let Ok(entries) = node.entries() else { return Ok(()) };
+    for (key, node) in entries {
+        let has_it = |other: &Algorithm| other.knobs().iter().any(|knob| knob.name == key);
+        if let Some(other) = Algorithm::ALL.iter().find(|other| has_it(other))
+            && !keys.contains(&key)
+        {
+            let fault = node.fault(format!("`{}` has no `{key}`", algorithm.name()));
+            let hint = format!("leave it out: it is an option of `{}`", other.name());
+            return Err(fault.self_contained().hint(hint));
+        }
+    }
+    Ok(())
+}
+
+/// The version of Keras Tuner that is followed to the letter.
+fn compat(
+    node: &Node<'_>,
+    search: &Fields<'_>,
+    algorithm: Algorithm,
+    seed: u64,
+) -> Result<Rules, Fault> {
+    let words =
+        [("keras-tuner-1.0", Rules::KerasTuner10), ("keras-tuner-1.4", Rules::KerasTuner14)];
+    node.text().map_err(|fault| fault.hint("write, for example, `keras-tuner-1.4`"))?;
+    let rules = node.word("version", &words, &[])?;
+    let name = algorithm.name();
+    match algorithm.demands().versions {
+        [] => {
+            let fault = node.fault(format!("`{name}` follows no version of Keras Tuner"));
+            return Err(fault.hint("leave out `compat`"));
+        }
+        versions if !versions.contains(&rules) => {
+            let fault = node.fault(format!("this version of Keras Tuner has no `{name}`"));
+            return Err(fault.hint("use `compat: keras-tuner-1.4`, or leave it out"));
+        }
+        _ => {}
+    }
+    if seed == 0 {
+        let place = search.optional("seed").unwrap_or_else(|| node.clone());
+        let fault = place.fault("Keras Tuner takes seed 0 for no seed");
+        return Err(fault.hint("write `seed: 1`, or any other number"));
+    }
+    Ok(rules)
 }
 
 /// Options of an algorithm or a stopping rule.
@@ -217,7 +343,7 @@ fn stopping(node: &Node<'_>) -> Result<(StoppingRule, Knobs), Fault> {
 }
 
 fn read_limits(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
-    let keys = ["max_retries", "max_consecutive_failures", "hours"];
+    let keys = ["max_retries", "max_consecutive_failures", "hours", "epochs"];
     let fields = node.fields("`limits`", &keys, &[])?;
     if let Some(node) = fields.optional("max_retries") {
         settings.max_retries = node.whole_u32(0..=MAX_RETRIES)?;
@@ -230,6 +356,9 @@ fn read_limits(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
             hours > 0.0 && hours <= MAX_HOURS
         })?;
         settings.hours = Some(hours);
+    }
+    if let Some(node) = fields.optional("epochs") {
+        settings.epochs = Some(node.whole(1..=MAX_EPOCHS_IN_ALL)?);
     }
     Ok(())
 }

@@ -1,305 +1,195 @@
-//! The `space:` section: Keras Tuner's hyperparameters and their rules.
+//! The `space:` section: what each of its keys declares.
 //!
-//! Where Keras Tuner lets a mistake pass (a default outside the range, a linear
-//! step of 0, booleans that become numbers), this reader does not.
+//! A key declares one hyperparameter; with a list, several of one name, of which
+//! one at most is active; with `repeat`, one for each repetition.
 
+use std::collections::HashMap;
+
+use serde_yaml::Value as Yaml;
+
+use super::conditions::{self, Among, Child, exclude_each_other, stands_for};
 use super::error::Fault;
+use super::kind;
 use super::names::{MAX_NAME_BYTES, instead_of, is_identifier};
-use super::node::{Fields, Node, shorten};
+use super::node::{Node, shorten};
+use super::path::Segment;
+use super::repeat::{INDEX, Repeat, numbered};
 use super::values::{can_be, text_of_range};
-use crate::space::{HyperParameter, Kind, Numerical, Rules, Sampling, Space, Value};
+use crate::space::{HyperParameter, Kind, Rules, Space, Value};
 
-/// Most hyperparameters of a space, and most values of a choice.
+/// Most hyperparameters of a space.
 const MAX_ENTRIES: usize = 10_000;
 
-const TYPES: [&str; 5] = ["int", "float", "choice", "boolean", "fixed"];
+/// The section as it was written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Declared {
+    pub(super) space: Space,
+    pub(super) entries: Vec<Entry>,
+}
 
-/// All keys of any type, so that a misspelt one finds its nearest.
-const KEYS: [&str; 8] =
-    ["int", "float", "choice", "boolean", "fixed", "step", "sampling", "default"];
+/// A key of the section.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    /// Names of the hyperparameters that it declares, each once.
+    pub(super) names: Vec<String>,
+}
 
 /// Reads the section; an empty one is a space of one assignment.
-pub(super) fn read(node: &Node<'_>) -> Result<Space, Fault> {
+pub(super) fn read(node: &Node<'_>, rules: Rules) -> Result<Declared, Fault> {
+    let mut declared = Declared::default();
+    declared.space.rules = rules;
     if node.value().is_null() {
-        return Ok(Space::default());
+        return Ok(declared);
     }
-    let entries = node.entries()?;
-    if entries.len() > MAX_ENTRIES {
-        return Err(node.fault(format!("there are more than {MAX_ENTRIES} hyperparameters")));
-    }
-    let hyperparameters = entries
-        .into_iter()
-        .map(|(name, node)| {
-            if !is_identifier(name) {
-                let name = shorten(name);
-                let fault = node.fault(format!("`{name}` cannot be the name of a hyperparameter"));
-                return Err(fault.self_contained().hint(format!(
-                    "use letters, digits, `_`, `.`, `/` and `-`, a letter or `_` first, at most \
-                     {MAX_NAME_BYTES}"
-                )));
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (key, entry) in node.entries()? {
+        check_key(key, &entry)?;
+        let among =
+            Among { space: &declared.space, child: Some(Child { key, section: node.value() }) };
+        let mut names: Vec<String> = Vec::new();
+        for (place, hyperparameter) in hyperparameters(key, &entry, &among)? {
+            let known = &mut declared.space.hyperparameters;
+            let same_name = places.entry(hyperparameter.name.clone()).or_default();
+            if same_name.iter().any(|index| !exclude_each_other(&known[*index], &hyperparameter)) {
+                return Err(twice(&place, &hyperparameter.name));
             }
-            Ok(HyperParameter { name: name.to_owned(), kind: kind(&node)?, when: Vec::new() })
-        })
-        .collect::<Result<_, Fault>>()?;
-    Ok(Space { hyperparameters, rules: Rules::default() })
+            same_name.push(known.len());
+            if !names.contains(&hyperparameter.name) {
+                names.push(hyperparameter.name.clone());
+            }
+            known.push(hyperparameter);
+            if known.len() > MAX_ENTRIES {
+                let message = format!("there are more than {MAX_ENTRIES} hyperparameters");
+                return Err(node.fault(message));
+            }
+        }
+        declared.entries.push(Entry { key: key.to_owned(), names });
+    }
+    Ok(declared)
 }
 
-/// Takes a hyperparameter out of the search.
+fn check_key(key: &str, entry: &Node<'_>) -> Result<(), Fault> {
+    if is_identifier(&numbered(key, Some(1))) {
+        return Ok(());
+    }
+    let fault = entry.fault(format!("`{}` cannot be the name of a hyperparameter", shorten(key)));
+    if key.contains('{') {
+        let hint = format!("write `{INDEX}` where the number of a repetition stands");
+        return Err(fault.self_contained().hint(hint));
+    }
+    Err(fault.self_contained().hint(format!(
+        "use letters, digits, `_`, `.`, `/` and `-`, a letter or `_` first, at most \
+         {MAX_NAME_BYTES}"
+    )))
+}
+
+fn twice(place: &Node<'_>, name: &str) -> Fault {
+    let fault = place.fault(format!("`{name}` is declared twice, and both can be active at once"));
+    fault.self_contained().hint(
+        "give both conditions that exclude each other, for example `when: {optimizer: sgd}` and \
+         `when: {optimizer: adam}`",
+    )
+}
+
+/// All that one key declares, in sampling order, and where each is written.
+fn hyperparameters<'a>(
+    key: &str,
+    entry: &Node<'a>,
+    among: &Among<'_>,
+) -> Result<Vec<(Node<'a>, HyperParameter)>, Fault> {
+    let mut declarations = Vec::new();
+    for node in alternatives(entry)? {
+        let draft = kind::read(&node, among.space.rules)?;
+        let repeat = match &draft.repeat {
+            Some(node) => Some(Repeat::read(node, among)?),
+            None => None,
+        };
+        check_index(key, &node, draft.repeat.as_ref())?;
+        declarations.push((node, draft, repeat));
+    }
+    let most = |repeat: &Option<Repeat>| repeat.as_ref().map_or(1, Repeat::most);
+    let largest = declarations.iter().map(|(.., repeat)| most(repeat)).max().unwrap_or(0);
+    let mut hyperparameters = Vec::new();
+    for number in 1..=largest {
+        for (node, draft, repeat) in &declarations {
+            if number > most(repeat) {
+                continue;
+            }
+            let repetition = repeat.as_ref().map(|_| number);
+            let repeated = repeat.as_ref().and_then(|repeat| repeat.condition(number));
+            let mut when: Vec<_> = repeated.into_iter().collect();
+            if let Some(node) = &draft.when {
+                when.extend(conditions::read(node, among, repetition)?);
+            }
+            let name = numbered(key, repetition).into_owned();
+            let hyperparameter = HyperParameter { name, kind: draft.kind.clone(), when };
+            hyperparameters.push((node.clone(), hyperparameter));
+        }
+    }
+    Ok(hyperparameters)
+}
+
+/// The declarations under one key: itself, or each of a list of mappings.
+fn alternatives<'a>(entry: &Node<'a>) -> Result<Vec<Node<'a>>, Fault> {
+    match entry.value() {
+        Yaml::Sequence(items) if !items.is_empty() && items.iter().all(Yaml::is_mapping) => {
+            entry.items()
+        }
+        _ => Ok(vec![entry.clone()]),
+    }
+}
+
+/// `{i}` and `repeat` go together.
+fn check_index(key: &str, node: &Node<'_>, repeat: Option<&Node<'_>>) -> Result<(), Fault> {
+    match (key.contains(INDEX), repeat) {
+        (true, Some(_)) | (false, None) => Ok(()),
+        (true, None) => {
+            let fault = node.fault(format!("`{key}` needs to know how often it is repeated"));
+            let hint = "add `repeat: NAME` with the hyperparameter that says it";
+            Err(fault.self_contained().hint(hint))
+        }
+        (false, Some(repeat)) => {
+            let fault = repeat.fault(format!("the name of what is repeated needs `{INDEX}`"));
+            Err(fault.hint(format!("write `{key}_{INDEX}` for `{key}_1`, `{key}_2`, ...")))
+        }
+    }
+}
+
+/// What takes a hyperparameter out of the search: values, and where in the file
+/// each is to be fixed.
 ///
-/// Returns the value that `text` stands for.
-pub(super) fn fix(space: &mut Space, name: &str, text: &str) -> Result<Value, Fault> {
+/// - `text`: stands for the value
+pub(super) fn fixed(
+    node: Option<&Node<'_>>,
+    declared: &Declared,
+    name: &str,
+    text: &str,
+) -> Result<Vec<(Vec<Segment>, Value)>, Fault> {
     let fault = |message: String| Fault::new(&[], message);
-    let known: Vec<&str> = space.hyperparameters.iter().map(|known| known.name.as_str()).collect();
-    let hint = instead_of(name, &known);
-    let Some(found) = space.hyperparameters.iter_mut().find(|known| known.name == name) else {
-        return Err(fault(format!("`{name}` is not in the search space")).hint(hint));
+    let entries = match node {
+        Some(node) if !node.value().is_null() => node.entries()?,
+        Some(_) | None => Vec::new(),
     };
-    let value = can_be(&found.kind, text).ok_or_else(|| {
-        let fault = fault(format!("`{name}` cannot be `{}`", shorten(text)));
-        fault.hint(format!("it can be {}", text_of_range(&found.kind)))
-    })?;
-    found.kind = Kind::Fixed(value.clone());
-    Ok(value)
-}
-
-fn kind(node: &Node<'_>) -> Result<Kind, Fault> {
-    const WHAT: &str = "a hyperparameter";
-    match node.value() {
-        serde_yaml::Value::Mapping(_) => {}
-        serde_yaml::Value::Sequence(_) => {
-            return Err(node
-                .fault("expected a type, found a list")
-                .hint("write `{choice: [...]}`, `{int: [min, max]}` or `{float: [min, max]}`"));
+    let Some((_, entry)) = entries.iter().find(|(key, _)| *key == name) else {
+        if let Some((key, _)) = entries.iter().find(|(key, _)| stands_for(key, name)) {
+            let fault = fault(format!("`{name}` is one of `{key}`"));
+            return Err(fault.hint(format!("fix all of them: --fix '{key}={}'", shorten(text))));
         }
-        _ => {
-            return Err(node
-                .fault("expected a type, found a single value")
-                .hint("write `{fixed: ...}` for a value that is always the same"));
-        }
-    }
-    let fields = node.fields(WHAT, &KEYS, &["when"]).map_err(|fault| {
-        if node.value().get("when").is_some() {
-            fault.hint("conditions are not built yet; leave out `when`")
-        } else {
-            fault
-        }
-    })?;
-    let given: Vec<&str> =
-        TYPES.into_iter().filter(|name| fields.optional(name).is_some()).collect();
-    let [name] = *given.as_slice() else {
-        return Err(match given.as_slice() {
-            [] => node
-                .fault("the type is missing")
-                .hint("give it one of `int`, `float`, `choice`, `boolean` and `fixed`"),
-            several => node
-                .fault(format!("a hyperparameter has one type, found {}", several.join(" and "))),
-        });
+        let known: Vec<&str> = declared.entries.iter().map(|entry| entry.key.as_str()).collect();
+        let fault = fault(format!("`{name}` is not in the search space"));
+        return Err(fault.hint(instead_of(name, &known)));
     };
-    let allowed: &[&str] = match name {
-        "int" | "float" => &["step", "sampling", "default"],
-        "choice" => &["default"],
-        _ => &[],
-    };
-    for option in ["step", "sampling", "default"] {
-        if let Some(node) = fields.optional(option)
-            && !allowed.contains(&option)
-        {
-            let fault = node.fault(format!("`{name}` has no `{option}`")).self_contained();
-            return Err(match name {
-                "boolean" => fault.hint("the value of `boolean` is the default"),
-                _ => fault.hint("leave it out"),
-            });
-        }
-    }
-    let value = fields.required(name)?;
-    Ok(match name {
-        "int" => Kind::Int(int(&fields, &value)?),
-        "float" => Kind::Float(float(&fields, &value)?),
-        "choice" => choice(&fields, &value)?,
-        "boolean" => Kind::Boolean { default: value.boolean()? },
-        _ => Kind::Fixed(value.scalar()?),
-    })
-}
-
-fn int(fields: &Fields<'_>, range: &Node<'_>) -> Result<Numerical<i64>, Fault> {
-    let [low, high] = bounds(range)?;
-    let (min, max) = (low.integer()?, high.integer()?);
-    ordered(range, min <= max, &min.to_string(), &max.to_string())?;
-    let sampling = sampling(fields, range, min > 0, &min.to_string())?;
-    let step = match (fields.optional("step"), sampling) {
-        (None, Sampling::Linear) => Some(1),
-        (None, Sampling::Log | Sampling::ReverseLog) => None,
-        (Some(node), _) => {
-            let step = node.integer()?;
-            check_step(&node, sampling, step > 0, step > 1, &step.to_string())?;
-            Some(step)
-        }
-    };
-    let default = match fields.optional("default") {
-        None => None,
-        Some(node) => {
-            let default = node.integer()?;
-            inside(&node, (min..=max).contains(&default), default, min, max)?;
-            Some(default)
-        }
-    };
-    Ok(Numerical { min, max, step, sampling, default })
-}
-
-fn float(fields: &Fields<'_>, range: &Node<'_>) -> Result<Numerical<f64>, Fault> {
-    let number = |node: &Node<'_>| node.real("a finite number", |_| true);
-    let [low, high] = bounds(range)?;
-    let (min, max) = (number(&low)?, number(&high)?);
-    ordered(range, min <= max, &min.to_string(), &max.to_string())?;
-    if !(max - min).is_finite() {
-        return Err(range.fault("the range is too wide for a float"));
-    }
-    let sampling = sampling(fields, range, min > 0.0, &min.to_string())?;
-    let step = match fields.optional("step") {
-        None => None,
-        Some(node) => {
-            let step = number(&node)?;
-            check_step(&node, sampling, step > 0.0, step > 1.0, &step.to_string())?;
-            Some(step)
-        }
-    };
-    let default = match fields.optional("default") {
-        None => None,
-        Some(node) => {
-            let default = number(&node)?;
-            inside(&node, (min..=max).contains(&default), default, min, max)?;
-            Some(default)
-        }
-    };
-    Ok(Numerical { min, max, step, sampling, default })
-}
-
-fn bounds<'a>(range: &Node<'a>) -> Result<[Node<'a>; 2], Fault> {
-    let wrong = || range.fault("expected a range").hint("write `[min, max]`");
-    let items = range.items().map_err(|_| wrong())?;
-    <[Node<'a>; 2]>::try_from(items).map_err(|_| wrong())
-}
-
-fn ordered(range: &Node<'_>, right: bool, min: &str, max: &str) -> Result<(), Fault> {
-    if right {
-        return Ok(());
-    }
-    Err(range
-        .fault(format!("the minimum {min} is greater than the maximum {max}"))
-        .hint(format!("write `[{max}, {min}]`")))
-}
-
-fn sampling(
-    fields: &Fields<'_>,
-    range: &Node<'_>,
-    positive: bool,
-    min: &str,
-) -> Result<Sampling, Fault> {
-    let words = [
-        ("linear", Sampling::Linear),
-        ("log", Sampling::Log),
-        ("reverse_log", Sampling::ReverseLog),
-    ];
-    let Some(node) = fields.optional("sampling") else {
-        return Ok(Sampling::Linear);
-    };
-    let sampling = node.word("sampling", &words, &[])?;
-    match sampling {
-        Sampling::Log | Sampling::ReverseLog if !positive => Err(range
-            .fault(format!("logarithmic sampling needs a minimum above 0, found {min}"))
-            .hint("raise the minimum, or use `sampling: linear`")),
-        Sampling::Linear | Sampling::Log | Sampling::ReverseLog => Ok(sampling),
-    }
-}
-
-fn check_step(
-    node: &Node<'_>,
-    sampling: Sampling,
-    above_0: bool,
-    above_1: bool,
-    step: &str,
-) -> Result<(), Fault> {
-    match sampling {
-        Sampling::Linear if above_0 => Ok(()),
-        Sampling::Linear => Err(node.fault(format!("a step must be above 0, found {step}"))),
-        Sampling::Log | Sampling::ReverseLog if above_1 => Ok(()),
-        Sampling::Log | Sampling::ReverseLog => Err(node
-            .fault(format!("a logarithmic step is a factor and must be above 1, found {step}"))
-            .hint("`step: 10` gives min, 10 × min, 100 × min, ...")),
-    }
-}
-
-fn inside<T: std::fmt::Display>(
-    node: &Node<'_>,
-    right: bool,
-    default: T,
-    min: T,
-    max: T,
-) -> Result<(), Fault> {
-    if right {
-        return Ok(());
-    }
-    Err(node
-        .fault(format!("the default {default} is outside [{min}, {max}]"))
-        .hint("move the default, or widen the range"))
-}
-
-fn choice(fields: &Fields<'_>, list: &Node<'_>) -> Result<Kind, Fault> {
-    let items = list.items()?;
-    if items.len() > MAX_ENTRIES {
-        return Err(list.fault(format!("there are more than {MAX_ENTRIES} values")));
-    }
-    let mut values: Vec<Value> = Vec::with_capacity(items.len());
-    for item in &items {
-        let value = item.scalar()?;
-        if let Some(first) = values.first()
-            && type_names(first) != type_names(&value)
-        {
-            let fault = item.fault(format!(
-                "the values of a choice have one type, found {} among {}",
-                type_names(&value).0,
-                type_names(first).1
-            ));
-            return Err(match (first, &value) {
-                (Value::Float(_), Value::Int(value)) => fault.hint(format!("write `{value}.0`")),
-                (Value::Int(_), Value::Float(_)) => {
-                    fault.hint(format!("write `{first}.0` for `{first}`, and so on"))
-                }
-                (Value::Text(_), _) => {
-                    fault.hint(format!("write it in quotation marks: \"{value}\""))
-                }
-                _ => fault,
-            });
-        }
-        values.push(value);
-    }
-    if values.is_empty() {
-        return Err(list
-            .fault("a choice needs at least one value")
-            .hint("list its values, for example `{choice: [relu, tanh]}`"));
-    }
-    let default = match fields.optional("default") {
-        None => None,
-        Some(node) => {
-            let default = node.scalar()?;
-            if !values.contains(&default) {
-                let choice = Kind::Choice { values, default: None };
-                return Err(node
-                    .fault(format!("the default `{default}` is not among the values"))
-                    .hint(format!("it can be {}", text_of_range(&choice))));
-            }
-            Some(default)
-        }
-    };
-    Ok(Kind::Choice { values, default })
-}
-
-/// One and several.
-fn type_names(value: &Value) -> (&'static str, &'static str) {
-    match value {
-        Value::Bool(_) => ("a boolean", "booleans"),
-        Value::Int(_) => ("a whole number", "whole numbers"),
-        Value::Float(_) => ("a float", "floats"),
-        Value::Text(_) => ("text", "texts"),
-    }
+    let rules = declared.space.rules;
+    alternatives(entry)?
+        .into_iter()
+        .map(|node| {
+            let kind: Kind = kind::read(&node, rules)?.kind;
+            let value = can_be(&kind, rules, text).ok_or_else(|| {
+                let fault = fault(format!("`{name}` cannot be `{}`", shorten(text)));
+                fault.hint(format!("it can be {}", text_of_range(&kind)))
+            })?;
+            Ok((node.path().to_vec(), value))
+        })
+        .collect()
 }

@@ -1,12 +1,16 @@
 //! Good files, overrides, and what a run keeps.
 
+mod algorithms;
+mod conditional;
 mod messages;
+mod objective;
 mod stopping;
 
 use proptest::prelude::*;
 use sweep_proto::v1::layer::Kind as Layer;
 use sweep_proto::v1::optimizer::Kind as Optimizer;
 
+use self::conditional::CONDITIONAL;
 use super::*;
 use crate::data::known_ahead;
 use crate::space::{Kind, Numerical, Sampling, Value};
@@ -70,7 +74,7 @@ fn networks(layers: &str) -> Result<(), (String, String)> {
 #[test]
 fn settings_have_their_defaults() {
     let experiment = good(FILE);
-    let objective = Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max };
+    let objective = Objective::single("val_accuracy", Direction::Max);
     let expected = Settings {
         study: "small".to_owned(),
         objective,
@@ -80,6 +84,7 @@ fn settings_have_their_defaults() {
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     };
     assert_eq!(experiment.settings, expected);
     let mel = &experiment.data.features;
@@ -228,6 +233,34 @@ fn an_assignment_becomes_layers_and_numbers() {
         (0.02, 0.9, 0.999, 1e-7)
     );
     assert_eq!(training.early_stopping, None);
+}
+
+#[test]
+fn early_stopping_needs_only_patience() {
+    let early_stopping = |options: &str| {
+        let train = format!("train:\n  early_stopping: {options}");
+        let experiment = good(&FILE.replacen("train:", &train, 1));
+        let (_, training) =
+            experiment.specify(&experiment.space.defaults(), &INPUT, 2).expect("a good network");
+        training.early_stopping.expect("it is there")
+    };
+    let least = v1::EarlyStopping {
+        monitor: "val_loss".to_owned(),
+        direction: v1::Direction::Min.into(),
+        patience: 4,
+        min_delta: 0.0,
+        restore_best: false,
+    };
+    assert_eq!(early_stopping("{patience: 4}"), least);
+    let all = v1::EarlyStopping {
+        monitor: "f0".to_owned(),
+        direction: v1::Direction::Max.into(),
+        min_delta: 0.5,
+        restore_best: true,
+        ..least
+    };
+    let options = "{monitor: f0, direction: max, patience: 4, min_delta: 0.5, restore_best: true}";
+    assert_eq!(early_stopping(options), all);
 }
 
 #[test]
@@ -532,7 +565,7 @@ fn the_canonical_text_reads_back_as_the_same_experiment() {
     assert_eq!(again.space, experiment.space);
     assert_eq!(again.data, experiment.data);
     assert_eq!(again.canonical(), text);
-    assert_eq!(experiment.differences(&text), Vec::<String>::new());
+    assert_eq!(experiment.differences(&text), []);
 }
 
 #[test]
@@ -545,16 +578,21 @@ fn what_changed_since_a_run_is_listed() {
         fix: fix("units", "32").fix,
     };
     let now = parse(FILE, &overrides).expect("a good file");
+    let differences = now.differences(&earlier);
+    let listed: Vec<(&str, bool)> = differences
+        .iter()
+        .map(|difference| (difference.text.as_str(), difference.extends))
+        .collect();
     assert_eq!(
-        now.differences(&earlier),
+        listed,
         [
-            "search.seed: absent in the run, 3 now",
-            "space.units.int: [16, 128] in the run, absent now",
-            "space.units.step: 16 in the run, absent now",
-            "space.units.fixed: absent in the run, 32 now",
+            ("search.seed: absent in the run, 3 now", false),
+            ("space.units.int: [16, 128] in the run, absent now", true),
+            ("space.units.step: 16 in the run, absent now", true),
+            ("space.units.fixed: absent in the run, 32 now", true),
         ]
     );
-    assert!(now.differences("{")[0].starts_with("the run's file cannot be read: "));
+    assert!(now.differences("{")[0].text.starts_with("the run's file cannot be read: "));
 }
 
 #[test]
@@ -699,6 +737,16 @@ fn piece() -> impl Strategy<Value = String> {
         "int: [1, 2]",
         "model:",
         "conv2d",
+        "when: {act: relu}",
+        "when: ",
+        "repeat: depth",
+        "{i}",
+        "units_{i}",
+        "$units_{i}",
+        "repeat: {times: $depth, layers: [",
+        "trials: ",
+        "first: [{units: 16}]",
+        "compat: keras-tuner-1.4",
         "\t",
         "#",
         "é",
@@ -732,10 +780,27 @@ proptest! {
     }
 
     #[test]
+    fn no_change_of_a_conditional_file_makes_it_panic(
+        start in 0..CONDITIONAL.len(),
+        length in 0_usize..20,
+        pieces in proptest::collection::vec(piece(), 0..3),
+    ) {
+        let end = (start + length).min(CONDITIONAL.len());
+        let text = format!("{}{}{}", &CONDITIONAL[..start], pieces.concat(), &CONDITIONAL[end..]);
+        if let Ok(experiment) = parse(&text, &Overrides::default()) {
+            let _ = experiment.check(&INPUT, 2);
+            prop_assert_eq!(good(&experiment.canonical()).space, experiment.space);
+        }
+    }
+
+    #[test]
     fn no_override_makes_it_panic(path in "[a-z.\\[\\]0-9]{0,12}", value in ".{0,12}") {
         let _ = parse(FILE, &set(&path, &value));
         let _ = parse(FILE, &set(&format!("space.units.{path}"), &value));
         let _ = parse(FILE, &fix("units", &value));
         let _ = parse(FILE, &fix("lr", &value));
+        let _ = parse(CONDITIONAL, &fix("slope", &value));
+        let _ = parse(CONDITIONAL, &fix("units_{i}", &value));
+        let _ = parse(CONDITIONAL, &set(&format!("space.rate.when{path}"), &value));
     }
 }

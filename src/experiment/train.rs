@@ -83,8 +83,8 @@ fn adam(node: &Node<'_>) -> Result<v1::Adam, Fault> {
 }
 
 fn early_stopping(node: &Node<'_>) -> Result<v1::EarlyStopping, Fault> {
-    let keys = ["monitor", "direction", "patience", "min_delta"];
-    let later = ["restore_best_weights", "start_from_epoch", "baseline", "mode"];
+    let keys = ["monitor", "direction", "patience", "min_delta", "restore_best"];
+    let later = ["start_from_epoch", "baseline", "mode"];
     let fields = node.fields("`early_stopping`", &keys, &later)?;
     let (monitor, place) = match fields.optional("monitor") {
         Some(node) => (metric(&node)?, node),
@@ -98,10 +98,20 @@ fn early_stopping(node: &Node<'_>) -> Result<v1::EarlyStopping, Fault> {
         Some(node) => node.real("a number of at least 0", |delta| delta >= 0.0)?,
         None => 0.0,
     };
+    let restore_best = match fields.optional("restore_best") {
+        Some(node) => node.boolean()?,
+        None => false,
+    };
     let patience = fields.required("patience")?.whole_u32(1..=MAX_EPOCHS)?;
     let direction = match better {
         Direction::Min => v1::Direction::Min,
         Direction::Max => v1::Direction::Max,
     };
-    Ok(v1::EarlyStopping { monitor, direction: direction.into(), patience, min_delta })
+    Ok(v1::EarlyStopping {
+        monitor,
+        direction: direction.into(),
+        patience,
+        min_delta,
+        restore_best,
+    })
 }

@@ -2,7 +2,9 @@
 //!
 //! How values are drawn in a search is the business of [`crate::space`].
 
+use super::error::Fault;
 use super::names::alternatives;
+use super::node::Node;
 use crate::space::{Kind, Rules, Sampling, Value};
 
 /// Values at the edges of what `kind` can be; all of them for a choice.
@@ -16,57 +18,93 @@ pub(super) fn extremes(kind: &Kind) -> Vec<Value> {
     }
 }
 
-/// The value that `text` stands for, if `kind` can have it: one that the search
-/// could propose, the default, or the end of the range.
-pub(super) fn can_be(kind: &Kind, text: &str) -> Option<Value> {
+/// The value that `text` stands for, if `kind` [may have](allowed) it.
+pub(super) fn can_be(kind: &Kind, rules: Rules, text: &str) -> Option<Value> {
+    let value = match kind {
+        Kind::Int(_) => Value::Int(text.parse().ok()?),
+        Kind::Float(_) => Value::Float(text.parse().ok()?),
+        Kind::Boolean { .. } => Value::Bool(text.parse().ok()?),
+        Kind::Choice { values, .. } => parsed_like(values.first()?, text)?,
+        Kind::Fixed(value) => parsed_like(value, text)?,
+    };
+    allowed(kind, rules, &value)
+}
+
+/// A value of the type of another one.
+fn parsed_like(like: &Value, text: &str) -> Option<Value> {
+    Some(match like {
+        Value::Bool(_) => Value::Bool(text.parse().ok()?),
+        Value::Int(_) => Value::Int(text.parse().ok()?),
+        Value::Float(_) => Value::Float(text.parse().ok()?),
+        Value::Text(_) => Value::Text(text.to_owned()),
+    })
+}
+
+/// The value at `node`, of the type that `kind` has.
+pub(super) fn typed(kind: &Kind, node: &Node<'_>) -> Result<Value, Fault> {
+    let float = || node.real("a finite number", |_| true).map(Value::Float);
     match kind {
-        Kind::Int(range) => {
-            let value: i64 = text.parse().ok()?;
-            let allowed = (range.min..=range.max).contains(&value)
-                && (proposable(kind, &Value::Int(value)).is_some()
-                    || value == range.max
-                    || Some(value) == range.default);
-            allowed.then_some(Value::Int(value))
-        }
-        Kind::Float(range) => {
-            let value: f64 = text.parse().ok()?;
-            if !(range.min..=range.max).contains(&value) {
-                return None;
-            }
-            if range.step.is_none() || value == range.max || Some(value) == range.default {
-                return Some(Value::Float(value));
-            }
-            proposable(kind, &Value::Float(value))
-        }
-        Kind::Choice { values, .. } => {
-            let is_meant = |value: &&Value| match value {
-                Value::Bool(value) => value.to_string() == text,
-                Value::Int(value) => text.parse() == Ok(*value),
-                Value::Float(value) => text.parse() == Ok(*value),
-                Value::Text(value) => value == text,
-            };
-            values.iter().find(is_meant).cloned()
-        }
-        Kind::Boolean { .. } => text.parse().ok().map(Value::Bool),
-        Kind::Fixed(value) => {
-            can_be(&Kind::Choice { values: vec![value.clone()], default: None }, text)
-        }
+        Kind::Int(_) => node.integer().map(Value::Int),
+        Kind::Float(_) => float(),
+        Kind::Boolean { .. } => node.boolean().map(Value::Bool),
+        Kind::Choice { .. } | Kind::Fixed(_) => match kind.default() {
+            Value::Bool(_) => node.boolean().map(Value::Bool),
+            Value::Int(_) => node.integer().map(Value::Int),
+            Value::Float(_) => float(),
+            Value::Text(_) => node.text().map(|text| Value::Text(text.into_owned())),
+        },
     }
 }
 
+/// `value`, if a person may give it to `kind`: one that it [takes](taken), or
+/// the end of the range.
+pub(super) fn allowed(kind: &Kind, rules: Rules, value: &Value) -> Option<Value> {
+    let is_end = match (kind, value) {
+        (Kind::Int(range), Value::Int(value)) => *value == range.max,
+        (Kind::Float(range), Value::Float(value)) => *value == range.max,
+        (
+            Kind::Int(_)
+            | Kind::Float(_)
+            | Kind::Choice { .. }
+            | Kind::Boolean { .. }
+            | Kind::Fixed(_),
+            _,
+        ) => false,
+    };
+    if is_end { Some(value.clone()) } else { taken(kind, rules, value) }
+}
+
+/// `value` to the last bit, if `kind` takes it: the default, or one that the
+/// search could propose.
+pub(super) fn taken(kind: &Kind, rules: Rules, value: &Value) -> Option<Value> {
+    let in_range = match (kind, value) {
+        (Kind::Int(range), Value::Int(value)) => (range.min..=range.max).contains(value),
+        (Kind::Float(range), Value::Float(value)) => (range.min..=range.max).contains(value),
+        (Kind::Int(_) | Kind::Float(_), _) => false,
+        (Kind::Choice { .. } | Kind::Boolean { .. } | Kind::Fixed(_), _) => true,
+    };
+    if !in_range {
+        return None;
+    }
+    if kind.default() == *value || kind.can_be(rules, value) {
+        return Some(value.clone());
+    }
+    proposable(kind, rules, value)
+}
+
 /// The value of a stepped range that `value` is, up to rounding.
-fn proposable(kind: &Kind, value: &Value) -> Option<Value> {
-    let probability = kind.probability_of(Rules::Mended, value)?;
+fn proposable(kind: &Kind, rules: Rules, value: &Value) -> Option<Value> {
+    let probability = kind.probability_of(rules, value)?;
     // Floor division may put a float one step too low.
-    let width = kind.count(Rules::Mended).map_or(0.0, |count| 1.0 / count as f64);
-    [probability, probability + width].into_iter().map(|at| kind.value_at(Rules::Mended, at)).find(
-        |near| match (near, value) {
+    let width = kind.count(rules).map_or(0.0, |count| 1.0 / count as f64);
+    [probability, probability + width].into_iter().map(|at| kind.value_at(rules, at)).find(|near| {
+        match (near, value) {
             (Value::Float(near), Value::Float(value)) => {
                 (near - value).abs() <= 1e-9 * near.abs().max(value.abs())
             }
             (near, value) => near == value,
-        },
-    )
+        }
+    })
 }
 
 /// What `kind` can be, for people.
@@ -107,6 +145,8 @@ mod tests {
     use super::*;
     use crate::space::Numerical;
 
+    const RULES: Rules = Rules::Mended;
+
     fn int(min: i64, max: i64, step: Option<i64>, sampling: Sampling) -> Kind {
         Kind::Int(Numerical { min, max, step, sampling, default: None })
     }
@@ -118,22 +158,22 @@ mod tests {
     #[test]
     fn only_what_can_be_proposed_can_be_fixed() {
         let units = int(16, 128, Some(16), Sampling::Linear);
-        assert_eq!(can_be(&units, "48"), Some(Value::Int(48)));
+        assert_eq!(can_be(&units, RULES, "48"), Some(Value::Int(48)));
         for wrong in ["50", "144", "0", "48.0", "many", ""] {
-            assert_eq!(can_be(&units, wrong), None, "{wrong}");
+            assert_eq!(can_be(&units, RULES, wrong), None, "{wrong}");
         }
         let rate = float(0.0, 0.9, Some(0.1), Sampling::Linear);
-        assert_eq!(can_be(&rate, "0.3"), Some(Value::Float(0.1 * 3.0)));
-        assert_eq!(can_be(&rate, "0.9"), Some(Value::Float(0.9)));
-        assert_eq!(can_be(&rate, "0.35"), None);
-        assert_eq!(can_be(&rate, "NaN"), None);
+        assert_eq!(can_be(&rate, RULES, "0.3"), Some(Value::Float(0.1 * 3.0)));
+        assert_eq!(can_be(&rate, RULES, "0.9"), Some(Value::Float(0.9)));
+        assert_eq!(can_be(&rate, RULES, "0.35"), None);
+        assert_eq!(can_be(&rate, RULES, "NaN"), None);
         let rate = float(1e-4, 1e-2, Some(10.0), Sampling::Log);
-        assert!(can_be(&rate, "0.001").is_some() && can_be(&rate, "0.002").is_none());
+        assert!(can_be(&rate, RULES, "0.001").is_some() && can_be(&rate, RULES, "0.002").is_none());
         let rate = float(1e-4, 1e-2, None, Sampling::Log);
-        assert_eq!(can_be(&rate, "3e-3"), Some(Value::Float(3e-3)));
+        assert_eq!(can_be(&rate, RULES, "3e-3"), Some(Value::Float(3e-3)));
         let choice = Kind::Choice { values: vec![Value::Bool(true)], default: None };
-        assert_eq!(can_be(&choice, "true"), Some(Value::Bool(true)));
-        assert_eq!(can_be(&Kind::Boolean { default: true }, "yes"), None);
-        assert_eq!(can_be(&Kind::Fixed(Value::Int(4)), "5"), None);
+        assert_eq!(can_be(&choice, RULES, "true"), Some(Value::Bool(true)));
+        assert_eq!(can_be(&Kind::Boolean { default: true }, RULES, "yes"), None);
+        assert_eq!(can_be(&Kind::Fixed(Value::Int(4)), RULES, "5"), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Oracle;
+use super::bayesian::BayesianOptimization;
 use super::first::First;
 use super::grid::GridSearch;
 use super::hyperband::Hyperband;
@@ -11,7 +12,7 @@ use super::list::List;
 use super::random::RandomSearch;
 use super::stopping::{Stopping, StoppingRule};
 use super::tpe::ParzenEstimator;
-use crate::space::{HyperParameters, Space};
+use crate::space::{HyperParameters, Rules, Space};
 
 /// The algorithms that `search.algorithm` can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,14 @@ pub enum Algorithm {
     Hyperband,
     /// Where good trials are dense and bad ones are not.
     Tpe,
+    /// A Gaussian process of the scores.
+    Bayesian,
 }
 
 impl Algorithm {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 5] = [Self::Random, Self::Grid, Self::List, Self::Hyperband, Self::Tpe];
+    pub const ALL: [Self; 6] =
+        [Self::Random, Self::Grid, Self::List, Self::Hyperband, Self::Tpe, Self::Bayesian];
 
     /// Its name in the experiment file.
     #[must_use]
@@ -41,6 +45,7 @@ impl Algorithm {
             Self::List => "list",
             Self::Hyperband => "hyperband",
             Self::Tpe => "tpe",
+            Self::Bayesian => "bayesian",
         }
     }
 
@@ -51,6 +56,7 @@ impl Algorithm {
             Self::Random | Self::Grid | Self::List => &[],
             Self::Hyperband => Hyperband::KNOBS,
             Self::Tpe => ParzenEstimator::KNOBS,
+            Self::Bayesian => BayesianOptimization::KNOBS,
         }
     }
 
@@ -59,7 +65,7 @@ impl Algorithm {
     #[must_use]
     pub fn total(self, setup: &Setup, space: &Space) -> Option<u32> {
         match self {
-            Self::Random | Self::Tpe => None,
+            Self::Random | Self::Tpe | Self::Bayesian => None,
             Self::Grid => {
                 let grid = GridSearch::new(space.clone(), setup.first.len());
                 let off_grid =
@@ -84,6 +90,7 @@ impl Algorithm {
             Self::List => Box::new(List::new(setup.trials.clone())),
             Self::Hyperband => Box::new(Hyperband::new(space.clone(), &setup.knobs, setup.epochs)),
             Self::Tpe => Box::new(ParzenEstimator::new(space.clone(), &setup.knobs)),
+            Self::Bayesian => Box::new(BayesianOptimization::new(space.clone(), &setup.knobs)),
         }
     }
 }
@@ -142,5 +149,40 @@ impl Setup {
     #[must_use]
     pub fn stopping(&self) -> Option<Box<dyn Stopping>> {
         self.stopping.as_ref().map(|(rule, knobs)| rule.build(knobs, self.epochs))
+    }
+}
+
+/// What an algorithm asks of the rest of the experiment file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demands {
+    /// It ends by itself, so that `max_trials` may be left out.
+    pub ends: bool,
+    /// Every hyperparameter has finitely many values.
+    pub steps: bool,
+    /// The file gives its trials.
+    pub trials: bool,
+    /// It decides how long each trial is trained, and which go on.
+    pub schedules: bool,
+    /// The versions of Keras Tuner that it can follow.
+    pub versions: &'static [Rules],
+}
+
+impl Algorithm {
+    /// What it asks of the rest of the file.
+    #[must_use]
+    pub fn demands(self) -> Demands {
+        const NONE: Demands =
+            Demands { ends: false, steps: false, trials: false, schedules: false, versions: &[] };
+        const BOTH: &[Rules] = &[Rules::KerasTuner14, Rules::KerasTuner10];
+        match self {
+            Self::Random => Demands { versions: BOTH, ..NONE },
+            // Keras Tuner has it since 1.2.
+            Self::Grid => {
+                Demands { ends: true, steps: true, versions: &[Rules::KerasTuner14], ..NONE }
+            }
+            Self::List => Demands { ends: true, trials: true, versions: BOTH, ..NONE },
+            Self::Hyperband => Demands { ends: true, schedules: true, versions: BOTH, ..NONE },
+            Self::Tpe | Self::Bayesian => NONE,
+        }
     }
 }

@@ -51,18 +51,10 @@ struct Round<'a> {
 impl Hyperband {
     /// Its options.
     pub const KNOBS: &[Knob] = &[
-        Knob {
-            name: "factor",
-            range: Range::Whole(2..=100),
-            default: 3.0,
-            what: "one in how many trials of a round goes on, for that many times the epochs",
-        },
-        Knob {
-            name: "iterations",
-            range: Range::Whole(1..=1000),
-            default: 1.0,
-            what: "how often it goes through all brackets",
-        },
+        // One in how many trials of a round goes on, for that many times the epochs.
+        Knob { name: "factor", range: Range::Whole(2..=100), default: 3.0 },
+        // How often it goes through all brackets.
+        Knob { name: "iterations", range: Range::Whole(1..=1000), default: 1.0 },
     ];
 
     /// Searches `space`.

@@ -12,8 +12,6 @@ pub struct Knob {
     pub range: Range,
     /// Its value where the file says nothing; of a [`Range::Word`], which of the words.
     pub default: f64,
-    /// What it does, for people.
-    pub what: &'static str,
 }
 
 /// Values of a [`Knob`].

@@ -10,18 +10,21 @@
 //! [`Knob`]s it has; [`Algorithm`] lists them.
 
 mod algorithm;
+mod bayesian;
 mod first;
 mod grid;
 mod hyperband;
 mod knobs;
 mod list;
 mod random;
+mod randomness;
 pub mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tpe;
 
-pub use algorithm::{Algorithm, Assignment, Setup};
+pub use algorithm::{Algorithm, Assignment, Demands, Setup};
+pub use bayesian::BayesianOptimization;
 pub use grid::GridSearch;
 pub use hyperband::Hyperband;
 pub use knobs::{Knob, Knobs, Range};

@@ -1,7 +1,9 @@
 //! Random search: independent draws, none proposed twice.
 
+use std::collections::HashSet;
+
 use super::{Oracle, Proposal, Suggestion};
-use crate::space::{Rules, Space};
+use crate::space::{HyperParameters, Rules, Space};
 use crate::study::Study;
 
 /// Keras Tuner's `RandomSearch`: by the [`Rules`] of a version, the same seed
@@ -46,7 +48,7 @@ impl Draws {
 
     /// The next one; `None` when the space is taken for exhausted.
     pub(super) fn next(&self, study: &Study) -> Option<Proposal> {
-        if self.size.is_some_and(|size| study.proposed.len() as u64 >= size) {
+        if self.size.is_some_and(|size| self.has_proposed_all(size, study)) {
             return None;
         }
         let mut seed_state = study.seed_state;
@@ -59,12 +61,34 @@ impl Draws {
         }
         None
     }
+
+    /// Whether all `size` assignments of the space were proposed. Trials of a
+    /// space that was extended since, and assignments of the file that no draw
+    /// gives, are none of them.
+    fn has_proposed_all(&self, size: u64, study: &Study) -> bool {
+        if (study.proposed.len() as u64) < size {
+            return false;
+        }
+        let drawable = study.trials.iter().map(|trial| &trial.hyperparameters);
+        let drawable = drawable.filter(|assignment| self.is_drawable(assignment));
+        let distinct: HashSet<[u8; 16]> = drawable.map(HyperParameters::digest).collect();
+        distinct.len() as u64 >= size
+    }
+
+    fn is_drawable(&self, assignment: &HyperParameters) -> bool {
+        let rules = self.space.rules;
+        let mut fits = true;
+        let completed = self.space.assigned(|hyperparameter| {
+            let value = assignment.get(&hyperparameter.name);
+            fits &= value.is_some_and(|value| hyperparameter.kind.can_be(rules, value));
+            value.cloned().unwrap_or_else(|| hyperparameter.kind.default())
+        });
+        fits && completed == *assignment
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -98,6 +122,21 @@ mod tests {
             }
             assert_eq!(propose(&oracle, &mut study), None);
         }
+    }
+
+    #[test]
+    fn an_extended_space_is_proposed_whole() {
+        let mut study = study(1);
+        let earlier = RandomSearch::new(choices(&[3]));
+        while propose(&earlier, &mut study).is_some() {}
+        assert_eq!(study.trials.len(), 3);
+        // Another value, then another hyperparameter: 4 and 4 × 2 assignments.
+        let wider = RandomSearch::new(choices(&[4]));
+        while propose(&wider, &mut study).is_some() {}
+        assert_eq!(study.trials.len(), 4);
+        let deeper = RandomSearch::new(choices(&[4, 2]));
+        while propose(&deeper, &mut study).is_some() {}
+        assert_eq!(study.trials.len(), 12);
     }
 
     proptest! {

@@ -8,13 +8,14 @@ use crate::study::{Direction, Objective, Record, Settings, Stamped, Study, Trial
 pub(crate) fn study(seed: u64) -> Study {
     Study::new(Settings {
         study: "test".to_owned(),
-        objective: Objective { metric: "loss".to_owned(), direction: Direction::Min },
+        objective: Objective::single("loss", Direction::Min),
         max_trials: 100_000,
         executions_per_trial: 1,
         seed,
         max_retries: 0,
         max_consecutive_failures: 0,
         hours: None,
+        epochs: None,
     })
 }
 

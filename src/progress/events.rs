@@ -6,7 +6,8 @@
 
 use crate::results::facts::{counted, ended_reason, outcome_message};
 use crate::study::{
-    Attempt, AttemptId, Execution, Measurement, Outcome, Record, Study, Trial, TrialId, TrialState,
+    Attempt, AttemptId, Execution, Measurement, Outcome, Record, Stage, Study, Trial, TrialId,
+    TrialState,
 };
 
 /// A line, and how much it matters.
@@ -24,7 +25,7 @@ pub struct Event {
 pub fn event(study: &Study, record: &Record) -> Option<Event> {
     match record {
         Record::Started { version } => Some(usual(started(study, version))),
-        Record::TrialCreated { trial, hyperparameters, .. } => {
+        Record::TrialCreated { trial, hyperparameters, name, stage, .. } => {
             let values: Vec<String> =
                 hyperparameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let values = if values.is_empty() {
@@ -32,7 +33,10 @@ pub fn event(study: &Study, record: &Record) -> Option<Event> {
             } else {
                 one_line(&values.join(", "))
             };
-            Some(usual(format!("Trial {} proposed: {values}", study.display_id(*trial))))
+            let name = name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+            let stage = stage.as_ref().map(|stage| place(study, stage)).unwrap_or_default();
+            let trial = study.display_id(*trial);
+            Some(usual(format!("Trial {trial}{name}{stage} proposed: {values}")))
         }
         Record::AttemptStarted { id, worker, from } => {
             let again = if id.attempt > 1 {
@@ -84,6 +88,19 @@ fn started(study: &Study, version: &str) -> String {
             counted(settings.max_trials, "trial")
         )
     }
+}
+
+/// ` (round 1 of bracket 2, from trial 03, until epoch 9)`, for after a trial's number.
+fn place(study: &Study, stage: &Stage) -> String {
+    let source =
+        stage.promoted_from.map(|source| format!(", from trial {}", study.display_id(source)));
+    format!(
+        " (round {} of bracket {}{}, until epoch {})",
+        stage.round,
+        stage.bracket,
+        source.unwrap_or_default(),
+        stage.epochs
+    )
 }
 
 fn attempt_ended(study: &Study, id: AttemptId, outcome: &Outcome) -> Option<Event> {
@@ -141,6 +158,9 @@ fn trial_ended(
     error: Option<&str>,
 ) -> String {
     let mut text = format!("Trial {} {state}", study.display_id(id));
+    if let Some(epoch) = stopped_at(study, id) {
+        text.push_str(&format!(" at epoch {epoch}"));
+    }
     let metric = &study.settings.objective.metric;
     match (score, error) {
         (Some(score), _) => text.push_str(&format!(": {metric} {}", brief(score))),
@@ -152,6 +172,18 @@ fn trial_ended(
         text.push_str(&format!(", best so far {} (trial {id})", brief(score)));
     }
     text
+}
+
+/// The epoch after which a trial was ended early, if it was.
+fn stopped_at(study: &Study, id: TrialId) -> Option<u32> {
+    let attempts = study
+        .trials
+        .get(id.0 as usize)?
+        .executions
+        .iter()
+        .flat_map(|execution| &execution.attempts);
+    let stopped = attempts.filter(|attempt| attempt.outcome == Some(Outcome::Stopped));
+    stopped.map(Attempt::epochs).max()
 }
 
 /// `Trial 03`, or `Trial 03 execution 2/2` where a trial has several.
@@ -228,7 +260,8 @@ fn notable(text: String) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::testing::{busy_study, measurement, study};
+    use crate::results::testing::{busy_study, measurement, staged_study, study};
+    use crate::space::Value;
     use crate::study::{CheckpointId, Ended};
 
     fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {
@@ -304,6 +337,46 @@ mod tests {
         assert_eq!(
             line(&study, ended),
             "Trial 00 completed: val_accuracy 0.6875, best so far 0.875 (trial 02)"
+        );
+    }
+
+    #[test]
+    fn names_and_places_in_a_schedule_are_told() {
+        let study = staged_study();
+        let proposed = |number: usize| {
+            let trial = &study.trials[number];
+            let record = Record::TrialCreated {
+                trial: trial.id,
+                hyperparameters: [("units".to_owned(), Value::Int(16))].into_iter().collect(),
+                seed_state: 3,
+                name: trial.name.clone(),
+                stage: trial.stage.clone(),
+            };
+            line(&study, record)
+        };
+        assert_eq!(
+            proposed(0),
+            "Trial 00 (round 0 of bracket 2, until epoch 3) proposed: units=16"
+        );
+        assert_eq!(
+            proposed(1),
+            "Trial 01 (round 1 of bracket 2, from trial 00, until epoch 9) proposed: units=16"
+        );
+        assert_eq!(proposed(2), "Trial 02 `B-2` proposed: units=16");
+    }
+
+    #[test]
+    fn a_trial_that_was_ended_early_says_when() {
+        let study = staged_study();
+        let stopped = Record::TrialEnded {
+            trial: TrialId(2),
+            state: TrialState::Stopped,
+            score: Some(0.125),
+            error: None,
+        };
+        assert_eq!(
+            line(&study, stopped),
+            "Trial 02 stopped at epoch 2: val_accuracy 0.125, best so far 0.5 (trial 00)"
         );
     }
 

@@ -127,11 +127,16 @@ fn attempt_text(study: &Study, id: AttemptId) -> String {
     if executions > 1 {
         parts.push(format!("execution {}/{executions}", id.execution + 1));
     }
+    let stage = study.trials.get(id.trial.0 as usize).and_then(|trial| trial.stage.as_ref());
+    let last = stage.map(|stage| format!("/{}", stage.epochs)).unwrap_or_default();
     match find_attempt(study, id).and_then(|attempt| attempt.measurements.last()) {
         Some(measurement) => {
-            parts.push(format!("epoch {}", measurement.epoch));
-            let objective = study.settings.objective.metric.as_str();
-            let metrics = [objective, if objective == "loss" { "" } else { "loss" }];
+            parts.push(format!("epoch {}{last}", measurement.epoch));
+            let mut metrics: Vec<&str> =
+                study.settings.objective.metrics().map(|(metric, _)| metric).collect();
+            if !metrics.contains(&"loss") {
+                metrics.push("loss");
+            }
             for metric in metrics {
                 if let Some(value) = measurement.get(metric) {
                     parts.push(format!("{metric} {}", brief(value)));
@@ -169,21 +174,23 @@ pub fn study_line(study: &Study, busy: usize) -> StudyLine {
     StudyLine { ended, total, text }
 }
 
-/// Mean time of a finished execution, times those that remain, shared by the
-/// workers that are busy; `None` before one has finished and when the study is over.
+/// Mean time of an execution that has ended, times those that remain, shared by the
+/// workers that are busy; `None` before one has ended and when the study is over.
 fn seconds_left(study: &Study, busy: usize) -> Option<f64> {
     if study.ended.is_some() {
         return None;
     }
     let each = u64::from(study.settings.executions_per_trial);
     let mut remaining = u64::from(study.settings.max_trials) * each;
-    let (mut finished, mut seconds) = (0_u64, 0.0);
+    let (mut ended, mut seconds) = (0_u64, 0.0);
     for trial in &study.trials {
         for execution in &trial.executions {
-            if execution_state(trial, execution) == ExecutionState::Finished
-                && let Some(spent) = Execution::current(execution).and_then(attempt_seconds)
-            {
-                finished += 1;
+            let counts = match execution_state(trial, execution) {
+                ExecutionState::Finished | ExecutionState::Stopped => true,
+                ExecutionState::Waiting | ExecutionState::Running | ExecutionState::Failed => false,
+            };
+            if counts && let Some(spent) = Execution::current(execution).and_then(attempt_seconds) {
+                ended += 1;
                 seconds += spent;
             }
         }
@@ -193,13 +200,13 @@ fn seconds_left(study: &Study, busy: usize) -> Option<f64> {
             trial.executions.iter().filter(|known| known.finished_by.is_some()).count() as u64
         });
     }
-    (finished > 0).then(|| seconds / finished as f64 * remaining as f64 / busy.max(1) as f64)
+    (ended > 0).then(|| seconds / ended as f64 * remaining as f64 / busy.max(1) as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::testing::{busy_study, study};
+    use crate::results::testing::{busy_study, staged_study, study, two_objectives};
     use crate::study::{Ended, TrialId};
 
     fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {
@@ -232,6 +239,32 @@ mod tests {
             ]
         );
         assert_eq!(workers.busy(), 2);
+    }
+
+    #[test]
+    fn schedules_and_several_objectives_fit_in_a_line() {
+        let mut workers = Workers::default();
+        start(&mut workers, "a", id(1, 0, 1));
+        assert_eq!(
+            workers.lines(&staged_study()),
+            ["a  trial 01  epoch 1/9  val_accuracy 0.25  loss 1"]
+        );
+        let mut workers = Workers::default();
+        start(&mut workers, "a", id(3, 0, 1));
+        assert_eq!(
+            workers.lines(&two_objectives()),
+            ["a  trial 03  execution 1/2  epoch 1  val_accuracy 0.375  loss 1"]
+        );
+    }
+
+    #[test]
+    fn trials_that_were_ended_early_are_part_of_the_way() {
+        let line = study_line(&staged_study(), 1);
+        // 14 s for two executions; 18 remain.
+        assert_eq!(
+            (line.ended, line.total, line.text.as_str()),
+            (2, 20, "best val_accuracy 0.5 (trial 00), about 2m 06s left")
+        );
     }
 
     #[test]

@@ -46,9 +46,12 @@ pub enum BestError {
 #[derive(Serialize)]
 struct Description<'a> {
     trial: TrialId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     execution: u32,
     attempt: u32,
-    /// The epoch that the weights are of.
+    /// The best one by the objective. The weights are of this epoch, unless early
+    /// stopping restores those of what it monitors.
     epoch: u32,
     objective: &'a Objective,
     /// The objective at that epoch.
@@ -182,6 +185,7 @@ fn fill(
     }
     let description = Description {
         trial: best.id.trial,
+        name: best.trial.name.as_deref(),
         execution: best.id.execution,
         attempt: best.id.attempt,
         epoch: best.epoch,

@@ -60,18 +60,15 @@ pub(super) fn hyperparameter_columns(
     rows: &[&Trial],
     taken: &mut Names,
 ) -> Vec<Column> {
-    let mut types: Vec<(&str, CellType)> = space
-        .hyperparameters
-        .iter()
-        .map(|hyperparameter| {
-            (hyperparameter.name.as_str(), CellType::of_kind(&hyperparameter.kind))
-        })
-        .collect();
-    for (name, value) in study.trials.iter().flat_map(|trial| trial.hyperparameters.iter()) {
-        let seen = CellType::of(value);
+    let declared = space.hyperparameters.iter().map(|hyperparameter| {
+        (hyperparameter.name.as_str(), CellType::of_kind(&hyperparameter.kind))
+    });
+    let values = study.trials.iter().flat_map(|trial| trial.hyperparameters.iter());
+    let mut types: Vec<(&str, CellType)> = Vec::new();
+    for (name, cells) in declared.chain(values.map(|(name, value)| (name, CellType::of(value)))) {
         match types.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = known.join(seen),
-            None => types.push((name, seen)),
+            Some((_, known)) => *known = known.join(cells),
+            None => types.push((name, cells)),
         }
     }
     let names: Vec<&str> = types.iter().map(|(name, _)| *name).collect();
@@ -131,6 +128,12 @@ impl Names {
         Self(fixed.iter().map(|name| (*name).to_owned()).collect())
     }
 
+    /// A column that a table has besides its fixed ones.
+    pub(super) fn own(&mut self, name: &'static str) -> &'static str {
+        self.0.insert(name.to_owned());
+        name
+    }
+
     /// Gives every name a column: its own, or with the prefix, as often as it
     /// takes, where that column is taken.
     pub(super) fn assign(&mut self, names: &[&str], prefix: &str) -> Vec<String> {
@@ -171,6 +174,17 @@ mod tests {
         let types: Vec<String> =
             columns.iter().map(|column| format!("{} {}", column.name(), column.dtype())).collect();
         assert_eq!(types, ["units i64", "lr f64", "activation str", "normalize bool", "depth i64"]);
+    }
+
+    #[test]
+    fn a_name_that_is_declared_twice_is_one_column() {
+        let mut space = space();
+        let mut twice = space.hyperparameters[0].clone();
+        twice.kind = Kind::Fixed(Value::Float(0.5));
+        space.hyperparameters.push(twice);
+        let columns = hyperparameter_columns(&study(), &space, &[], &mut Names::new(&[]));
+        assert_eq!(columns.len(), 5);
+        assert_eq!(columns[0].dtype().to_string(), "f64");
     }
 
     #[test]

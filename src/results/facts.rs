@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::study::{Attempt, Ended, Execution, Outcome, Study, Trial};
+use crate::study::{Attempt, Ended, Execution, Outcome, Study, Trial, TrialState};
 
 /// Where an execution stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum ExecutionState {
     Running,
     /// Has a result that counts.
     Finished,
+    /// Its trial was ended early.
+    Stopped,
     /// Has no result, and its trial has ended without it.
     Failed,
 }
@@ -27,6 +29,7 @@ impl fmt::Display for ExecutionState {
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Finished => "finished",
+            Self::Stopped => "stopped",
             Self::Failed => "failed",
         })
     }
@@ -38,8 +41,12 @@ pub fn execution_state(trial: &Trial, execution: &Execution) -> ExecutionState {
     if execution.finished_by.is_some() {
         return ExecutionState::Finished;
     }
-    if trial.has_ended() {
-        return ExecutionState::Failed;
+    match trial.state {
+        TrialState::Stopped => return ExecutionState::Stopped,
+        TrialState::Completed | TrialState::Infeasible | TrialState::Failed => {
+            return ExecutionState::Failed;
+        }
+        TrialState::Waiting | TrialState::Running => {}
     }
     match execution.attempts.last() {
         Some(attempt) if attempt.outcome.is_none() => ExecutionState::Running,
@@ -131,7 +138,7 @@ pub fn ended_reason(study: &Study, ended: Ended) -> String {
             1 => "its one trial has ended".to_owned(),
             many => format!("all {many} trials have ended"),
         },
-        Ended::SpaceExhausted => "every assignment of the search space was tried".to_owned(),
+        Ended::SpaceExhausted => "nothing was left to try".to_owned(),
         Ended::ConsecutiveFailures => match settings.max_consecutive_failures {
             1 => "1 trial failed".to_owned(),
             many => format!("{many} trials failed one after another"),
@@ -139,6 +146,11 @@ pub fn ended_reason(study: &Study, ended: Ended) -> String {
         Ended::Hours => match settings.hours {
             Some(hours) => format!("the limit of {hours} hours has passed"),
             None => "its time limit has passed".to_owned(),
+        },
+        Ended::Epochs => match settings.epochs {
+            Some(1) => "the limit of 1 epoch was reached".to_owned(),
+            Some(epochs) => format!("the limit of {epochs} epochs was reached"),
+            None => "its limit of epochs was reached".to_owned(),
         },
     }
 }
@@ -153,7 +165,6 @@ pub fn counted(count: u32, noun: &str) -> String {
 mod tests {
     use super::*;
     use crate::results::testing::{attempt, study, trial};
-    use crate::study::TrialState;
 
     #[test]
     fn an_execution_is_where_its_last_attempt_left_it() {
@@ -167,6 +178,8 @@ mod tests {
         assert_eq!(execution_state(&owner, &execution), ExecutionState::Waiting);
         owner.state = TrialState::Failed;
         assert_eq!(execution_state(&owner, &execution), ExecutionState::Failed);
+        owner.state = TrialState::Stopped;
+        assert_eq!(execution_state(&owner, &execution), ExecutionState::Stopped);
         execution.finished_by = Some(1);
         assert_eq!(execution_state(&owner, &execution), ExecutionState::Finished);
     }
@@ -195,7 +208,9 @@ mod tests {
     fn reasons_read_as_sentences() {
         let mut study = study();
         study.settings.hours = Some(1.5);
+        study.settings.epochs = Some(1200);
         assert_eq!(ended_reason(&study, Ended::MaxTrials), "all 20 trials have ended");
+        assert_eq!(ended_reason(&study, Ended::Epochs), "the limit of 1200 epochs was reached");
         assert_eq!(ended_reason(&study, Ended::Hours), "the limit of 1.5 hours has passed");
         assert_eq!(
             ended_reason(&study, Ended::ConsecutiveFailures),

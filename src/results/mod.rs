@@ -7,6 +7,7 @@ pub mod atomic;
 pub mod best;
 mod columns;
 pub mod facts;
+pub mod pareto;
 pub mod render;
 pub mod space_summary;
 pub mod summary;
@@ -22,7 +23,7 @@ pub use atomic::WriteError;
 pub use best::{BestError, publish_best, weights_file};
 pub use render::{Format, Results, render};
 pub use space_summary::search_space_summary;
-pub use summary::{results_summary, study_summary};
+pub use summary::{pareto_summary, results_summary, study_summary};
 pub use tables::{Provenance, TablesError, write_tables};
 
 use atomic::write_atomically;
@@ -81,12 +82,17 @@ pub fn write_all(results: &Results<'_>, network: Option<&str>) -> Result<(), Res
 /// The search space, the best trials, and how the study went.
 #[must_use]
 pub fn summary_text(study: &Study, space: &Space, directory: &Path) -> String {
-    format!(
-        "{}\n{}\n{}",
-        search_space_summary(space),
-        results_summary(study, SUMMARY_TRIALS, directory),
-        study_summary(study)
-    )
+    let results = results_text(study, SUMMARY_TRIALS, directory);
+    format!("{}\n{results}", search_space_summary(space))
+}
+
+/// The `top` best trials, the Pareto front if there are several objectives, and
+/// how the study went.
+fn results_text(study: &Study, top: usize, directory: &Path) -> String {
+    let mut parts = vec![results_summary(study, top, directory)];
+    parts.extend(Some(pareto_summary(study)).filter(|front| !front.is_empty()));
+    parts.push(study_summary(study));
+    parts.join("\n")
 }
 
 /// Writes `summary.txt`: the [text](summary_text) that the terminal shows at the end.

@@ -9,11 +9,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::facts::{best_trials, trial_attempts, trial_seconds, trial_workers};
-use super::summary::{results_summary, study_summary};
+use super::pareto::{objective_values, pareto_front};
+use super::results_text;
 use super::tables::{Provenance, TablesError, trials_table, write_csv};
 use crate::space::value::python_float;
 use crate::space::{HyperParameters, Space};
-use crate::study::{Ended, Objective, Study, Trial, TrialId, TrialState};
+use crate::study::{Ended, Objective, Stage, Study, Trial, TrialId, TrialState};
 
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -49,9 +50,7 @@ pub struct Results<'a> {
 pub fn render(results: &Results<'_>, top: usize, format: Format) -> Result<String, TablesError> {
     let Results { study, space, provenance, directory } = *results;
     match format {
-        Format::Text => {
-            Ok(format!("{}\n{}", results_summary(study, top, directory), study_summary(study)))
-        }
+        Format::Text => Ok(results_text(study, top, directory)),
         Format::Csv => {
             let trials = best_trials(study, top);
             let mut table = trials_table(study, space, provenance, &trials)?;
@@ -60,24 +59,40 @@ pub fn render(results: &Results<'_>, top: usize, format: Format) -> Result<Strin
             Ok(String::from_utf8(bytes).expect("all cells are text or numbers"))
         }
         Format::Json => Ok(json(study, top)),
-        Format::Markdown => Ok(markdown(study, space, top)),
+        Format::Markdown => {
+            let mut text = markdown(study, space, top);
+            if !study.settings.objective.terms.is_empty() {
+                text.push_str(&markdown_pareto(study));
+            }
+            Ok(text)
+        }
     }
 }
 
+/// Fields that a study has no use for are left out: names, stages of a
+/// schedule, and what belongs to several objectives.
 fn json(study: &Study, top: usize) -> String {
     #[derive(Serialize)]
     struct Report<'a> {
         study: &'a str,
         objective: &'a Objective,
         ended: Option<Ended>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pareto_front: Option<Vec<TrialId>>,
         trials: Vec<Row<'a>>,
     }
 
     #[derive(Serialize)]
     struct Row<'a> {
         trial: TrialId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a str>,
         state: TrialState,
         score: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        objectives: Option<serde_json::Map<String, serde_json::Value>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stage: Option<&'a Stage>,
         hyperparameters: &'a HyperParameters,
         seconds: Option<f64>,
         worker: Option<String>,
@@ -85,24 +100,33 @@ fn json(study: &Study, top: usize) -> String {
         error: Option<&'a str>,
     }
 
-    fn row(trial: &Trial) -> Row<'_> {
-        Row {
-            trial: trial.id,
-            state: trial.state,
-            score: trial.score,
-            hyperparameters: &trial.hyperparameters,
-            seconds: trial_seconds(trial),
-            worker: trial_workers(trial),
-            attempts: trial_attempts(trial),
-            error: trial.error.as_deref(),
-        }
-    }
-
+    let objective = &study.settings.objective;
+    let are_several = !objective.terms.is_empty();
+    let objectives = |trial: &Trial| {
+        let values = objective_values(trial, objective).filter(|_| are_several)?;
+        let names = objective.metrics().map(|(metric, _)| metric.to_owned());
+        Some(names.zip(values.into_iter().map(Into::into)).collect())
+    };
+    let rows = best_trials(study, top).into_iter().map(|trial| Row {
+        trial: trial.id,
+        name: trial.name.as_deref(),
+        state: trial.state,
+        score: trial.score,
+        objectives: objectives(trial),
+        stage: trial.stage.as_ref(),
+        hyperparameters: &trial.hyperparameters,
+        seconds: trial_seconds(trial),
+        worker: trial_workers(trial),
+        attempts: trial_attempts(trial),
+        error: trial.error.as_deref(),
+    });
+    let front = || pareto_front(study).into_iter().map(|(trial, _)| trial.id).collect();
     let report = Report {
         study: &study.settings.study,
-        objective: &study.settings.objective,
+        objective,
         ended: study.ended,
-        trials: best_trials(study, top).into_iter().map(row).collect(),
+        pareto_front: are_several.then(front),
+        trials: rows.collect(),
     };
     let mut text = serde_json::to_string_pretty(&report).expect("keys are strings");
     text.push('\n');
@@ -120,12 +144,18 @@ fn markdown(study: &Study, space: &Space, top: usize) -> String {
         }
     }
 
-    let mut header =
-        vec!["rank".to_owned(), "trial".to_owned(), study.settings.objective.metric.clone()];
-    header.extend(names.iter().map(|name| (*name).to_owned()));
+    let objective = &study.settings.objective;
+    let metrics: Vec<&str> = objective.terms.iter().map(|term| &*term.metric).collect();
+    let has_names = study.trials.iter().any(|trial| trial.name.is_some());
+    let mut header = vec!["rank", "trial", &objective.metric];
+    header.extend(&metrics);
+    let numbers = header.len();
+    header.extend(has_names.then_some("name"));
+    header.extend(&names);
+    let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
     let mut text = markdown_row(&header);
     let rules: Vec<String> = (0..header.len())
-        .map(|column| if column < 3 { "---:" } else { "---" }.to_owned())
+        .map(|column| if column < numbers { "---:" } else { "---" }.to_owned())
         .collect();
     text.push_str(&markdown_row(&rules));
     for (trial, rank) in trials.into_iter().zip(1..) {
@@ -133,9 +163,34 @@ fn markdown(study: &Study, space: &Space, top: usize) -> String {
             Some(score) => vec![rank.to_string(), study.display_id(trial.id), python_float(score)],
             None => vec![String::new(), study.display_id(trial.id), trial.state.to_string()],
         };
+        let values = objective_values(trial, objective).unwrap_or_default();
+        cells.extend(
+            (0..metrics.len()).map(|index| {
+                values.get(index).map_or_else(String::new, |value| python_float(*value))
+            }),
+        );
+        cells.extend(has_names.then(|| trial.name.clone().unwrap_or_default()));
         cells.extend(names.iter().map(|name| {
             trial.hyperparameters.get(name).map_or_else(String::new, ToString::to_string)
         }));
+        text.push_str(&markdown_row(&cells));
+    }
+    text
+}
+
+/// What the trials of the Pareto front reached in each objective, under a heading.
+fn markdown_pareto(study: &Study) -> String {
+    let terms = &study.settings.objective.terms;
+    let header: Vec<String> = std::iter::once("trial".to_owned())
+        .chain(terms.iter().map(|term| format!("{} ({})", term.metric, term.direction)))
+        .collect();
+    let mut text = "\nPareto front\n\n".to_owned();
+    text.push_str(&markdown_row(&header));
+    text.push_str(&markdown_row(&vec!["---:".to_owned(); header.len()]));
+    for (trial, values) in pareto_front(study) {
+        let cells: Vec<String> = std::iter::once(study.display_id(trial.id))
+            .chain(values.into_iter().map(python_float))
+            .collect();
         text.push_str(&markdown_row(&cells));
     }
     text
@@ -154,7 +209,7 @@ fn markdown_row(cells: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::testing::{busy_study, space};
+    use crate::results::testing::{busy_study, space, staged_study, two_objectives};
     use crate::space::Value;
 
     fn rendered(study: &Study, top: usize, format: Format) -> String {
@@ -259,5 +314,48 @@ trial,state,score,units,lr,activation,normalize,depth,seconds,worker,attempts,er
 |  | 01 | failed | 128 | 1e-05 | a\\|b c | False | 4 |
 "
         );
+    }
+
+    #[test]
+    fn several_objectives_are_shown_apart() {
+        let text = rendered(&two_objectives(), 1, Format::Text);
+        assert!(text.contains("\nScore: -0.5\n\nPareto front: trials that no other"), "{text}");
+        let mut study = two_objectives();
+        study.trials.remove(1);
+        assert_eq!(
+            rendered(&study, 2, Format::Markdown),
+            "\
+| rank | trial | multi_objective | val_accuracy | loss | units | lr | activation | normalize | depth |
+| ---: | ---: | ---: | ---: | ---: | --- | --- | --- | --- | --- |
+| 1 | 02 | -0.5 | 0.875 | 0.75 | 16 | 0.05 | relu | False | 4 |
+| 2 | 00 | -0.375 | 0.625 | 0.5 | 64 | 0.001 | relu | False | 4 |
+
+Pareto front
+
+| trial | val_accuracy (max) | loss (min) |
+| ---: | ---: | ---: |
+| 02 | 0.875 | 0.75 |
+| 00 | 0.625 | 0.5 |
+"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&rendered(&study, 1, Format::Json)).expect("JSON");
+        assert_eq!(json["pareto_front"], serde_json::json!([2, 0]));
+        assert_eq!(json["objective"]["terms"][1]["weight"], 0.5);
+        assert_eq!(json["trials"][0]["objectives"]["loss"], 0.75);
+    }
+
+    #[test]
+    fn names_and_stages_are_shown_where_there_are_some() {
+        let study = staged_study();
+        let json: serde_json::Value =
+            serde_json::from_str(&rendered(&study, 3, Format::Json)).expect("JSON");
+        let trials = json["trials"].as_array().expect("trials");
+        assert_eq!(trials[0]["stage"]["epochs"], 3);
+        assert_eq!(trials[0].get("name"), None);
+        assert_eq!((&trials[1]["name"], &trials[1]["state"]), (&"B-2".into(), &"stopped".into()));
+        assert_eq!(trials[2]["stage"]["promoted_from"], 0);
+        let text = rendered(&study, 2, Format::Markdown);
+        assert!(text.contains("\n| 2 | 02 | 0.125 | B-2 | 16 |"), "{text}");
     }
 }

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use crate::space::value::python_float;
-use crate::space::{Kind, Numerical, Sampling, Space, Value};
+use crate::space::{Condition, HyperParameter, Kind, Numerical, Sampling, Space, Value};
 
 /// The search-space summary; ends with a line break.
 #[must_use]
@@ -18,7 +18,7 @@ pub fn search_space_summary(space: &Space) -> String {
         space.hyperparameters.len()
     );
     for hyperparameter in &space.hyperparameters {
-        let (class, arguments) = describe(&hyperparameter.kind);
+        let (class, arguments) = describe(hyperparameter);
         writeln!(text, "{} ({class})\n{{{arguments}}}", hyperparameter.name)
             .expect("a string takes everything");
     }
@@ -26,7 +26,9 @@ pub fn search_space_summary(space: &Space) -> String {
 }
 
 /// Keras Tuner's name of the type, and its arguments without the name.
-fn describe(kind: &Kind) -> (&'static str, String) {
+fn describe(hyperparameter: &HyperParameter) -> (&'static str, String) {
+    let kind = &hyperparameter.kind;
+    let conditions = conditions(&hyperparameter.when);
     match kind {
         Kind::Int(range) => {
             // Keras Tuner keeps the default of an Int as it was given, and gives
@@ -37,18 +39,18 @@ fn describe(kind: &Kind) -> (&'static str, String) {
             };
             let default = optional(range.default, |value| value.to_string());
             let range = Numerical { step, ..*range };
-            ("Int", numerical(&range, &default, |value| value.to_string()))
+            ("Int", numerical(&range, &default, &conditions, |value| value.to_string()))
         }
         Kind::Float(range) => {
             let default = python_float(range.default.unwrap_or(range.min));
-            ("Float", numerical(range, &default, python_float))
+            ("Float", numerical(range, &default, &conditions, python_float))
         }
         Kind::Choice { values, .. } => {
             let ordered =
                 values.iter().all(|value| matches!(value, Value::Int(_) | Value::Float(_)));
             let values: Vec<String> = values.iter().map(python_repr).collect();
             let arguments = format!(
-                "'default': {}, 'conditions': [], 'values': [{}], 'ordered': {}",
+                "'default': {}, 'conditions': {conditions}, 'values': [{}], 'ordered': {}",
                 python_repr(&kind.default()),
                 values.join(", "),
                 Value::Bool(ordered),
@@ -56,23 +58,45 @@ fn describe(kind: &Kind) -> (&'static str, String) {
             ("Choice", arguments)
         }
         Kind::Boolean { default } => {
-            ("Boolean", format!("'default': {}, 'conditions': []", Value::Bool(*default)))
+            let default = Value::Bool(*default);
+            ("Boolean", format!("'default': {default}, 'conditions': {conditions}"))
         }
         Kind::Fixed(value) => {
-            ("Fixed", format!("'conditions': [], 'value': {}", python_repr(value)))
+            ("Fixed", format!("'conditions': {conditions}, 'value': {}", python_repr(value)))
         }
     }
 }
 
-fn numerical<T: Copy>(range: &Numerical<T>, default: &str, text: impl Fn(T) -> String) -> String {
+/// Conditions as a Python list of Keras Tuner's configurations.
+fn conditions(when: &[Condition]) -> String {
+    let texts: Vec<String> = when
+        .iter()
+        .map(|condition| {
+            let name = python_repr(&Value::Text(condition.parent.clone()));
+            let values: Vec<String> = condition.values.iter().map(python_repr).collect();
+            let values = values.join(", ");
+            format!(
+                "{{'class_name': 'Parent', 'config': {{'name': {name}, 'values': [{values}]}}}}"
+            )
+        })
+        .collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn numerical<T: Copy>(
+    range: &Numerical<T>,
+    default: &str,
+    conditions: &str,
+    text: impl Fn(T) -> String,
+) -> String {
     let sampling = match range.sampling {
         Sampling::Linear => "linear",
         Sampling::Log => "log",
         Sampling::ReverseLog => "reverse_log",
     };
     format!(
-        "'default': {default}, 'conditions': [], 'min_value': {}, 'max_value': {}, 'step': {}, \
-         'sampling': '{sampling}'",
+        "'default': {default}, 'conditions': {conditions}, 'min_value': {}, 'max_value': {}, \
+         'step': {}, 'sampling': '{sampling}'",
         text(range.min),
         text(range.max),
         optional(range.step, &text),
@@ -113,7 +137,7 @@ fn python_repr(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{HyperParameter, Rules};
+    use crate::space::Rules;
 
     fn range<T>(min: T, max: T, step: Option<T>, sampling: Sampling) -> Numerical<T> {
         Numerical { min, max, step, sampling, default: None }
@@ -173,6 +197,33 @@ plain (Int)
 {'default': 3, 'conditions': [], 'min_value': 1, 'max_value': 4, 'step': 1, 'sampling': 'linear'}
 momentum (Float)
 {'default': 0.0, 'conditions': [], 'min_value': 0.0, 'max_value': 0.9, 'step': 0.1, 'sampling': 'linear'}
+"
+        );
+    }
+
+    #[test]
+    fn conditions_are_keras_tuners_configurations() {
+        let condition = |parent: &str, values: &[Value]| Condition {
+            parent: parent.to_owned(),
+            values: values.to_vec(),
+        };
+        let hyperparameter = HyperParameter {
+            name: "momentum".to_owned(),
+            kind: Kind::Boolean { default: false },
+            when: vec![
+                condition("opt", &[Value::Text("sgd".to_owned())]),
+                condition("depth", &[Value::Int(2), Value::Int(3)]),
+                condition("bn", &[Value::Bool(true)]),
+            ],
+        };
+        let space = Space { hyperparameters: vec![hyperparameter], ..Space::default() };
+        assert_eq!(
+            search_space_summary(&space),
+            "\
+Search space summary
+Default search space size: 1
+momentum (Boolean)
+{'default': False, 'conditions': [{'class_name': 'Parent', 'config': {'name': 'opt', 'values': ['sgd']}}, {'class_name': 'Parent', 'config': {'name': 'depth', 'values': [2, 3]}}, {'class_name': 'Parent', 'config': {'name': 'bn', 'values': [True]}}]}
 "
         );
     }

@@ -19,9 +19,10 @@ use super::facts::{
     attempt_seconds, execution_state, outcome_message, outcome_name, trial_attempts, trial_seconds,
     trial_workers,
 };
+use super::pareto::objective_values;
 use super::time::iso8601;
 use crate::space::Space;
-use crate::study::{Attempt, Execution, Measurement, Study, Trial};
+use crate::study::{Attempt, Execution, Measurement, Stage, Study, Trial};
 
 /// Where a study's numbers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,9 @@ pub fn write_tables(
     Ok(())
 }
 
-/// One row a trial.
+/// One row a trial. Columns of names, of several objectives, and of a schedule
+/// (bracket, round, epochs, and the trial that it was promoted from) are there
+/// only if the study has such.
 ///
 /// - `trials`: the rows, in this order; trials of `study`
 ///
@@ -97,11 +100,17 @@ pub fn trials_table(
 ) -> Result<DataFrame, TablesError> {
     let fixed = ["trial", "state", "score", "seconds", "worker", "attempts", "error"];
     let mut names = Names::new(&[&fixed[..], &PROVENANCE].concat());
-    let mut columns = vec![
-        column("trial", trials, |trial| trial.id.0),
+    let mut columns = vec![column("trial", trials, |trial| trial.id.0)];
+    if study.trials.iter().any(|trial| trial.name.is_some()) {
+        let header = names.own("name");
+        columns.push(column(header, trials, |trial| trial.name.clone()));
+    }
+    columns.extend([
         column("state", trials, |trial| trial.state.to_string()),
         column("score", trials, |trial| trial.score.and_then(number)),
-    ];
+    ]);
+    columns.extend(objective_columns(study, trials, &mut names));
+    columns.extend(stage_columns(study, trials, &mut names));
     columns.extend(hyperparameter_columns(study, space, trials, &mut names));
     columns.extend([
         column("seconds", trials, |trial| trial_seconds(trial)),
@@ -110,6 +119,41 @@ pub fn trials_table(
         column("error", trials, |trial| trial.error.clone()),
     ]);
     table("trials", trials.len(), columns, provenance)
+}
+
+/// What trials reached in each of several objectives; nothing if there is one.
+fn objective_columns(study: &Study, trials: &[&Trial], names: &mut Names) -> Vec<Column> {
+    let objective = &study.settings.objective;
+    if objective.terms.is_empty() {
+        return Vec::new();
+    }
+    let values: Vec<Option<Vec<f64>>> =
+        trials.iter().map(|trial| objective_values(trial, objective)).collect();
+    let metrics: Vec<&str> = objective.metrics().map(|(metric, _)| metric).collect();
+    let headers = names.assign(&metrics, "metric_");
+    headers
+        .iter()
+        .zip(0..)
+        .map(|(header, index)| {
+            column(header, &values, |values| values.as_ref().map(|values| values[index]))
+        })
+        .collect()
+}
+
+/// Places in a schedule; nothing where no trial has one.
+fn stage_columns(study: &Study, trials: &[&Trial], names: &mut Names) -> Vec<Column> {
+    if study.trials.iter().all(|trial| trial.stage.is_none()) {
+        return Vec::new();
+    }
+    let mut stage_column = |name, cell: fn(&Stage) -> Option<u32>| {
+        column(names.own(name), trials, |trial| trial.stage.as_ref().and_then(cell))
+    };
+    vec![
+        stage_column("bracket", |stage| Some(stage.bracket)),
+        stage_column("round", |stage| Some(stage.round)),
+        stage_column("epochs", |stage| Some(stage.epochs)),
+        stage_column("promoted_from", |stage| stage.promoted_from.map(|source| source.0)),
+    ]
 }
 
 /// One row an execution.
@@ -322,7 +366,7 @@ mod tests {
     use polars::prelude::{ParquetReader, SerReader};
 
     use super::*;
-    use crate::results::testing::{busy_study, space, study, trial};
+    use crate::results::testing::{busy_study, space, staged_study, study, trial, two_objectives};
     use crate::space::{HyperParameter, Kind, Value};
 
     fn provenance() -> Provenance {
@@ -351,6 +395,39 @@ so it has no output\",2,0123abcd,0.1.0
 3,running,,32,0.01,tanh,false,4,,local-1,1,,2,0123abcd,0.1.0
 "
         );
+    }
+
+    #[test]
+    fn objectives_names_and_stages_have_columns_where_there_are_some() {
+        let rows = |study: &Study| {
+            let mut space = space();
+            space.hyperparameters.truncate(1);
+            space.hyperparameters[0].name = "round".to_owned();
+            let trials: Vec<&Trial> = study.trials.iter().collect();
+            let table = trials_table(study, &space, &provenance(), &trials).expect("a table");
+            let text = csv(table);
+            text.lines()
+                .map(|line| line.split(",64").next().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let staged = rows(&staged_study());
+        assert!(
+            staged[0].starts_with(
+                "trial,name,state,score,bracket,round,epochs,promoted_from,hyperparameter_round,"
+            ),
+            "{}",
+            staged[0]
+        );
+        assert_eq!(staged[1], "0,,completed,0.5,2,0,3,,");
+        assert_eq!(staged[2], "1,,running,,2,1,9,0,");
+        assert!(staged[3].starts_with("2,B-2,stopped,0.125,,,,,,16"), "{}", staged[3]);
+        let several = rows(&two_objectives());
+        assert!(
+            several[0].starts_with("trial,state,score,val_accuracy,loss,round,units,"),
+            "{}",
+            several[0]
+        );
+        assert_eq!(several[1], "0,completed,-0.375,0.625,0.5,");
     }
 
     #[test]

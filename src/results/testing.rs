@@ -2,8 +2,8 @@
 
 use crate::space::{HyperParameter, Kind, Numerical, Rules, Sampling, Space, Value};
 use crate::study::{
-    Attempt, Direction, Execution, Measurement, Objective, Outcome, Settings, Study, Trial,
-    TrialId, TrialState,
+    Attempt, Direction, Execution, Measurement, Objective, Outcome, Settings, Stage, Study, Term,
+    Trial, TrialId, TrialState,
 };
 
 /// 2026-03-01T12:00:00Z.
@@ -13,13 +13,14 @@ pub(crate) const NOON_MS: u64 = 1_772_366_400_000;
 pub(crate) fn study() -> Study {
     Study::new(Settings {
         study: "crnn".to_owned(),
-        objective: Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max },
+        objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 20,
         executions_per_trial: 2,
         seed: 2,
         max_retries: 2,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     })
 }
 
@@ -167,5 +168,59 @@ pub(crate) fn busy_study() -> Study {
     ];
 
     study.trials = vec![good, bad, best, running];
+    study
+}
+
+/// [`busy_study`] with a second objective: half the loss, to be small.
+pub(crate) fn two_objectives() -> Study {
+    let mut study = busy_study();
+    let term =
+        |metric: &str, direction, weight| Term { metric: metric.to_owned(), direction, weight };
+    study.settings.objective = Objective::several(vec![
+        term("val_accuracy", Direction::Max, 1.0),
+        term("loss", Direction::Min, 0.5),
+    ]);
+    for trial in study.trials.iter_mut().filter(|trial| trial.score.is_some()) {
+        trial.score = trial.score_so_far(&study.settings.objective);
+    }
+    study
+}
+
+/// Three trials of one execution: one of hyperband's first round, one that was
+/// promoted from it and is running, and one with a name that was stopped.
+pub(crate) fn staged_study() -> Study {
+    let mut study = study();
+    study.settings.executions_per_trial = 1;
+    let stage = |round, epochs, promoted_from: Option<u32>| Stage {
+        iteration: 0,
+        bracket: 2,
+        round,
+        epochs,
+        is_last: false,
+        promoted_from: promoted_from.map(TrialId),
+    };
+
+    let mut source = trial(0, &assignment(64, 0.001, "relu"));
+    source.stage = Some(stage(0, 3, None));
+    source.state = TrialState::Completed;
+    source.score = Some(0.5);
+    source.ended_ms = Some(NOON_MS + 10_000);
+    source.executions = vec![finished("local-1", &[0.25, 0.375, 0.5])];
+
+    let mut promoted = trial(1, &assignment(64, 0.001, "relu"));
+    promoted.stage = Some(stage(1, 9, Some(0)));
+    promoted.state = TrialState::Running;
+    promoted.executions =
+        vec![Execution { attempts: vec![attempt(1, "local-1", &[0.25])], finished_by: None }];
+
+    let mut stopped = trial(2, &assignment(16, 0.05, "tanh"));
+    stopped.name = Some("B-2".to_owned());
+    stopped.state = TrialState::Stopped;
+    stopped.score = Some(0.125);
+    stopped.ended_ms = Some(NOON_MS + 4000);
+    let attempt = ended(attempt(1, "local-2", &[0.125, 0.0625]), 4, Outcome::Stopped);
+    stopped.executions = vec![Execution { attempts: vec![attempt], finished_by: None }];
+
+    study.trials = vec![source, promoted, stopped];
     study
 }

@@ -71,3 +71,98 @@ impl Space {
         assignment
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::testing::hyperparameter;
+    use crate::space::Kind;
+
+    fn choice(values: &[&str]) -> Kind {
+        let values = values.iter().map(|value| text(value)).collect();
+        Kind::Choice { values, default: None }
+    }
+
+    fn text(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+
+    fn on(parent: &str, values: &[Value]) -> Condition {
+        Condition { parent: parent.to_owned(), values: values.to_vec() }
+    }
+
+    fn conditional<const N: usize>(name: &str, kind: Kind, when: [Condition; N]) -> HyperParameter {
+        HyperParameter { when: when.into(), ..hyperparameter(name, kind) }
+    }
+
+    /// `momentum` hangs on two others, `nesterov` on `momentum`; `rate` stands there twice.
+    fn optimizers() -> Space {
+        let sgd = || on("optimizer", &[text("sgd")]);
+        let others = || on("optimizer", &[text("adam"), text("rmsprop")]);
+        let boolean = || Kind::Boolean { default: false };
+        let hyperparameters = vec![
+            hyperparameter("optimizer", choice(&["adam", "sgd", "rmsprop"])),
+            hyperparameter("heavy", boolean()),
+            conditional(
+                "momentum",
+                choice(&["0.5", "0.9"]),
+                [sgd(), on("heavy", &[Value::Bool(true)])],
+            ),
+            conditional("nesterov", boolean(), [on("momentum", &[text("0.9")])]),
+            conditional("rate", choice(&["0.1", "0.2"]), [sgd()]),
+            conditional("rate", choice(&["1e-3", "1e-4", "1e-5"]), [others()]),
+            hyperparameter("last", boolean()),
+        ];
+        Space { hyperparameters, ..Space::default() }
+    }
+
+    fn assignment(values: &[(&str, Value)]) -> HyperParameters {
+        values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    fn names(assignment: &HyperParameters) -> Vec<&str> {
+        assignment.iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn what_is_inactive_has_no_value_and_neither_have_those_that_depend_on_it() {
+        let space = optimizers();
+        assert_eq!(names(&space.defaults()), ["optimizer", "heavy", "rate", "last"]);
+        let sgd = ("optimizer", text("sgd"));
+        let heavy = ("heavy", Value::Bool(true));
+        let nesterov = ("nesterov", Value::Bool(true));
+        let completed = space.completed(&assignment(&[sgd.clone(), nesterov.clone()]));
+        assert_eq!(names(&completed), ["optimizer", "heavy", "rate", "last"]);
+        let completed = space.completed(&assignment(&[nesterov, sgd.clone(), heavy.clone()]));
+        assert_eq!(names(&completed), ["optimizer", "heavy", "momentum", "rate", "last"]);
+        let strong = ("momentum", text("0.9"));
+        let completed = space.completed(&assignment(&[strong, heavy, sgd]));
+        assert_eq!(
+            names(&completed),
+            ["optimizer", "heavy", "momentum", "nesterov", "rate", "last"]
+        );
+        assert_eq!(completed.get("rate"), Some(&text("0.1")));
+        assert_eq!(space.defaults().get("rate"), Some(&text("1e-3")));
+    }
+
+    #[test]
+    fn completing_keeps_what_is_there_and_drops_what_is_unknown() {
+        let space = optimizers();
+        let given = assignment(&[("last", Value::Bool(true)), ("unknown", Value::Int(1))]);
+        let completed = space.completed(&given);
+        assert_eq!(completed.get("last"), Some(&Value::Bool(true)));
+        assert_eq!(completed.get("unknown"), None);
+        assert_eq!(space.completed(&completed), completed);
+    }
+
+    #[test]
+    fn conditions_exclude_each_other_where_no_value_meets_both() {
+        let one = on("a", &[Value::Int(1), Value::Int(2)]);
+        assert!(one.excludes(&on("a", &[Value::Int(3)])));
+        assert!(!one.excludes(&on("a", &[Value::Int(3), Value::Int(2)])));
+        assert!(!one.excludes(&on("b", &[Value::Int(3)])));
+        assert!(!one.holds(&assignment(&[("a", Value::Int(3))])));
+        assert!(one.holds(&assignment(&[("a", Value::Int(2))])));
+        assert!(!one.holds(&HyperParameters::default()));
+    }
+}

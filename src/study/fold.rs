@@ -87,6 +87,7 @@ impl Study {
             }
             Record::Measured { id, measurement } => {
                 self.attempt_mut(*id)?.measurements.push(measurement.clone());
+                self.epochs_trained += 1;
             }
             Record::CheckpointKept { id, epoch, sha256, bytes } => {
                 self.attempt_mut(*id)?;
@@ -233,13 +234,14 @@ mod tests {
     fn fold(records: impl IntoIterator<Item = Record>) -> Result<Study, FoldError> {
         let mut study = Study::new(Settings {
             study: "fold".to_owned(),
-            objective: Objective { metric: "val_loss".to_owned(), direction: Direction::Min },
+            objective: Objective::single("val_loss", Direction::Min),
             max_trials: 9,
             executions_per_trial: 1,
             seed: 0,
             max_retries: 0,
             max_consecutive_failures: 0,
             hours: None,
+            epochs: None,
         });
         for record in records {
             let line = serde_json::to_string(&record).expect("JSON");

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod fold;
+mod objective;
 mod record;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Checkpoint, CheckpointId};
 pub use fold::FoldError;
+pub use objective::{Direction, MULTI_OBJECTIVE, Objective, Term};
 pub use record::{Outcome, Record, Stamped};
 
 use crate::space::HyperParameters;
@@ -35,31 +37,12 @@ pub struct AttemptId {
     pub attempt: u32,
 }
 
-/// The metric that a search improves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Objective {
-    /// Name of a reported metric, for example `val_accuracy`.
-    pub metric: String,
-    /// Whether less or more is better.
-    pub direction: Direction,
-}
-
-/// Whether less or more is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// Less is better.
-    Min,
-    /// More is better.
-    Max,
-}
-
 /// What decides a study's course, apart from the space and the oracle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Name of the study.
     pub study: String,
-    /// The metric that the search improves.
+    /// What the search improves.
     pub objective: Objective,
     /// How many trials are proposed at most.
     pub max_trials: u32,
@@ -73,6 +56,8 @@ pub struct Settings {
     pub max_consecutive_failures: u32,
     /// Wall-clock limit of one run of the command, in hours.
     pub hours: Option<f64>,
+    /// How many epochs are trained in all at most.
+    pub epochs: Option<u64>,
 }
 
 /// Settings and trials.
@@ -92,6 +77,8 @@ pub struct Study {
     pub proposed: HashSet<[u8; 16]>,
     /// The checkpoints that are kept, at most one an attempt.
     pub checkpoints: BTreeMap<AttemptId, Checkpoint>,
+    /// How many epochs were trained in all attempts, those that count for nothing included.
+    pub epochs_trained: u64,
 }
 
 /// Why a study is over.
@@ -106,6 +93,8 @@ pub enum Ended {
     ConsecutiveFailures,
     /// `hours` have passed.
     Hours,
+    /// `epochs` were trained.
+    Epochs,
 }
 
 /// One assignment and what came of it.
@@ -251,17 +240,6 @@ mod metrics_object {
     }
 }
 
-impl Objective {
-    /// Whether `a` is strictly better than `b`. NaN is never better.
-    #[must_use]
-    pub fn is_better(&self, a: f64, b: f64) -> bool {
-        match self.direction {
-            Direction::Min => a < b || (b.is_nan() && !a.is_nan()),
-            Direction::Max => a > b || (b.is_nan() && !a.is_nan()),
-        }
-    }
-}
-
 impl Measurement {
     /// Looks a metric up.
     #[must_use]
@@ -271,13 +249,14 @@ impl Measurement {
 }
 
 impl Attempt {
-    /// The first of the epochs with the best objective, and its value.
+    /// The first of the epochs with the best objective, and its value. An epoch
+    /// whose objective is not a finite number is none of them.
     #[must_use]
     pub fn best(&self, objective: &Objective) -> Option<(&Measurement, f64)> {
         let mut best: Option<(&Measurement, f64)> = None;
         for measurement in &self.measurements {
-            if let Some(value) = measurement.get(&objective.metric)
-                && !value.is_nan()
+            if let Some(value) = objective.value(measurement)
+                && value.is_finite()
                 && best.is_none_or(|(_, known)| objective.is_better(value, known))
             {
                 best = Some((measurement, value));
@@ -336,6 +315,7 @@ impl Study {
             seed_state,
             proposed: HashSet::new(),
             checkpoints: BTreeMap::new(),
+            epochs_trained: 0,
         }
     }
 
@@ -347,11 +327,18 @@ impl Study {
             .iter()
             .filter_map(|trial| trial.score.map(|score| (trial, score)))
             .collect();
-        ranked.sort_by(|(_, a), (_, b)| match self.settings.objective.direction {
-            Direction::Min => a.total_cmp(b),
-            Direction::Max => b.total_cmp(a),
+        let objective = &self.settings.objective;
+        // `false` comes before `true`.
+        ranked.sort_by(|(_, a), (_, b)| {
+            objective.is_better(*b, *a).cmp(&objective.is_better(*a, *b))
         });
         ranked.into_iter().map(|(trial, _)| trial).collect()
+    }
+
+    /// Whether as many epochs were trained as `limits.epochs` allows.
+    #[must_use]
+    pub fn is_at_epoch_limit(&self) -> bool {
+        self.settings.epochs.is_some_and(|limit| self.epochs_trained >= limit)
     }
 
     /// The best trial, if one has a score.
@@ -377,15 +364,6 @@ impl fmt::Display for TrialState {
             Self::Stopped => "stopped",
             Self::Infeasible => "infeasible",
             Self::Failed => "failed",
-        })
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Min => "min",
-            Self::Max => "max",
         })
     }
 }

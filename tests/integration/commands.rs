@@ -13,14 +13,14 @@ fn commands_print_what_they_should() {
 }
 
 /// Exit code and stderr of a study.
-fn outcome(workplace: &Workplace, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn outcome(workplace: &Workplace, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = workplace.study(0);
     let output = command.args(arguments).output().expect("sweep starts");
     (output.status.code(), String::from_utf8(output.stderr).expect("text"))
 }
 
 /// The error and its hint, without the progress before it.
-fn error(stderr: &str) -> &str {
+pub(crate) fn error(stderr: &str) -> &str {
     stderr.find("error: ").map_or(stderr, |start| &stderr[start..])
 }
 
@@ -50,12 +50,12 @@ fn a_run_of_another_experiment_is_not_touched() {
 fn more_trials_go_on_where_the_study_ended() {
     let workplace = Workplace::new(EXPERIMENT);
     workplace.finish();
-    let (code, stderr) = outcome(&workplace, &["--set", "search.max_trials=9"]);
+    let (code, stderr) = outcome(&workplace, &["--set", "search.max_trials=16"]);
     assert_eq!(code, Some(0), "{stderr}");
     let results = workplace.sweep(&["results", "runs/toy"]).output().expect("sweep starts");
     let results = String::from_utf8(results.stdout).expect("text");
-    assert!(results.contains("Ended: all 9 trials have ended"), "{results}");
-    let uninterrupted = Workplace::new(&EXPERIMENT.replace("max_trials: 8", "max_trials: 9"));
+    assert!(results.contains("Ended: all 16 trials have ended"), "{results}");
+    let uninterrupted = Workplace::new(&EXPERIMENT.replace("max_trials: 8", "max_trials: 16"));
     uninterrupted.finish();
     assert_eq!(workplace.settled("trials.csv"), uninterrupted.settled("trials.csv"));
 }

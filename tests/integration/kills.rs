@@ -115,6 +115,20 @@ fn a_finished_study_is_not_run_again() {
 }
 
 #[test]
+fn files_left_by_a_kill_after_the_last_record_are_removed() {
+    let workplace = undisturbed();
+    let left =
+        workplace.path("runs/toy/checkpoints/trial-7-execution-1-attempt-1-epoch-4.checkpoint");
+    let foreign = workplace.path("runs/toy/checkpoints/notes.txt");
+    for path in [&left, &foreign] {
+        std::fs::write(path, "written before the kill").expect("the folder is there");
+    }
+    workplace.finish();
+    assert!(!left.exists(), "no record names it");
+    assert!(foreign.exists(), "it is somebody else's");
+}
+
+#[test]
 fn a_run_directory_has_one_coordinator() {
     let workplace = Workplace::new(EXPERIMENT);
     let mut running = Running::start(workplace.study(50));

@@ -6,6 +6,7 @@
 
 mod checkpoints;
 mod commands;
+mod extend;
 mod kills;
 mod service;
 mod stopping;

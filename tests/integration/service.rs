@@ -53,6 +53,7 @@ impl DensePlan {
             objective: Some(v1::Objective {
                 metric: "val_accuracy".to_owned(),
                 direction: v1::Direction::Max.into(),
+                terms: Vec::new(),
             }),
         })
     }
@@ -92,13 +93,14 @@ pub(crate) fn space() -> Space {
 fn settings() -> Settings {
     Settings {
         study: "service".to_owned(),
-        objective: Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max },
+        objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 12,
         executions_per_trial: 2,
         seed: 5,
         max_retries: 0,
         max_consecutive_failures: 3,
         hours: None,
+        epochs: None,
     }
 }
 

@@ -64,7 +64,11 @@ impl Workplace {
 
     /// `sweep toy.yaml` with two toy workers that take `epoch_ms` an epoch.
     pub(crate) fn study(&self, epoch_ms: u32) -> Command {
-        let mut command = self.sweep(&["toy.yaml", "--local-workers", "2"]);
+        self.study_with(2, epoch_ms)
+    }
+
+    fn study_with(&self, workers: u32, epoch_ms: u32) -> Command {
+        let mut command = self.sweep(&["toy.yaml", "--local-workers", &workers.to_string()]);
         command
             .arg("--worker-program")
             .arg(toy_worker())
@@ -74,7 +78,12 @@ impl Workplace {
 
     /// Runs the study to its end, which has to be a good one.
     pub(crate) fn finish(&self) -> Output {
-        let output = self.study(0).output().expect("sweep starts");
+        self.finish_with(2)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn finish_with(&self, workers: u32) -> Output {
+        let output = self.study_with(workers, 0).output().expect("sweep starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output
     }

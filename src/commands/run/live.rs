@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::publisher::{Publication, Publisher, Screen};
 use crate::run_directory::RunDirectory;
 use crate::store::Store;
-use crate::study::Study;
+use crate::study::{CheckpointId, Study};
 
 /// How long a coordinator that workers of elsewhere joined stays to tell them
 /// that the study is over: longer than the time between two heartbeats.
@@ -88,10 +88,7 @@ impl Running<'_> {
         }
 
         let publisher = Publisher::start(publication, screen.clone());
-        let lost = self.checkpoints().tidy(&study).map_err(|error| {
-            let folder = self.directory.checkpoints();
-            Failure::unexpected(format!("{}: {error}", folder.display()))
-        })?;
+        let lost = tidy_checkpoints(self.directory, &study)?;
         let dispatcher = self.dispatcher(study, store, plan, publisher);
         for checkpoint in lost {
             // Fails only when the store has failed, which `close` reports.
@@ -203,6 +200,18 @@ impl Running<'_> {
             }
         }
     }
+}
+
+/// Removes what no record of the study names among its checkpoints. Returns
+/// those that are recorded, but not there.
+pub(super) fn tidy_checkpoints(
+    directory: &RunDirectory,
+    study: &Study,
+) -> Result<Vec<CheckpointId>, Failure> {
+    let folder = directory.checkpoints();
+    CheckpointFiles::new(folder.clone())
+        .tidy(study)
+        .map_err(|error| Failure::unexpected(format!("{}: {error}", folder.display())))
 }
 
 /// SIGINT and SIGTERM: a person's Ctrl-C, or a scheduler's wish.

@@ -8,19 +8,21 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::live::{Reason, Running};
+use self::live::{Reason, Running, tidy_checkpoints};
 use super::{ExperimentArgs, Failure, worker};
 use crate::coordinator::local_workers;
 use crate::data::{self, Prepared};
-use crate::experiment::Experiment;
+use crate::experiment::{Difference, Experiment};
+use crate::oracle::Suggestion;
 use crate::plan::ExperimentPlan;
 use crate::progress::{Mode, PreparationBar};
 use crate::publisher::Publication;
+use crate::results::facts::ended_reason;
 use crate::results::summary_text;
 use crate::run_directory::{RunDirectory, RunDirectoryError};
 use crate::space::Space;
 use crate::store::{Origin, Store};
-use crate::study::{Ended, Study, Trial, TrialState};
+use crate::study::{Ended, Study, Trial};
 
 /// Options of `sweep run`.
 #[derive(Debug, Args)]
@@ -33,6 +35,9 @@ pub(super) struct RunArgs {
     /// Deletes what an earlier run of this study left, and starts anew
     #[arg(long)]
     overwrite: bool,
+    /// Goes on with a changed search space, and keeps the trials of the earlier one
+    #[arg(long, conflicts_with = "overwrite")]
+    extend: bool,
     /// Where to listen for workers; at present on loopback only [default: a free port]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -90,12 +95,16 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         RunDirectory::lock(&arguments.runs.join(&experiment.settings.study), arguments.overwrite)?;
     let mut store = directory.store()?;
     let origin = store.origin()?;
-    if let Some(origin) = &origin {
-        check_same_experiment(&experiment, origin, &directory)?;
-    }
+    let extensions = match &origin {
+        Some(origin) => extensions(&experiment, origin, &directory, arguments.extend)?,
+        None => Vec::new(),
+    };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
     experiment.check(&prepared.manifest.input_shape, count(&prepared.manifest.classes))?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
+    for extension in extensions {
+        eprintln!("extended: {extension}");
+    }
 
     let mut study = Study::new(experiment.settings.clone());
     study.replay(&store.records()?).map_err(|error| {
@@ -104,9 +113,11 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     let plan = ExperimentPlan::new(experiment, &prepared);
     let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
 
-    if is_finished(&study) {
+    if let Some(message) = nothing_left(&study, &plan) {
+        // Lost ones matter only if the study goes on, and are looked for then.
+        let _lost = tidy_checkpoints(&directory, &study)?;
         publication.publish(&study)?;
-        eprintln!("the study `{}` is finished: nothing is left to do", study.settings.study);
+        eprintln!("{message}");
         return conclude(&study, plan.space(), &directory);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -165,17 +176,27 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
     Ok(prepared)
 }
 
-fn check_same_experiment(
+/// What of the experiment extends the run's; refuses one that differs otherwise.
+///
+/// - `extend`: whether an extension is wanted
+fn extensions(
     experiment: &Experiment,
     origin: &Origin,
     directory: &RunDirectory,
-) -> Result<(), Failure> {
+    extend: bool,
+) -> Result<Vec<String>, Failure> {
     let differences = experiment.differences(&origin.experiment);
-    if differences.is_empty() {
-        return Ok(());
+    let (accepted, refused): (Vec<_>, Vec<_>) =
+        differences.into_iter().partition(|difference| extend && difference.extends);
+    let extends = refused.iter().all(|difference| difference.extends);
+    let lines = |differences: Vec<Difference>| {
+        differences.into_iter().map(|difference| difference.text).collect()
+    };
+    if refused.is_empty() {
+        return Ok(lines(accepted));
     }
     let path = directory.path().to_owned();
-    Err(RunDirectoryError::Different { path, differences }.into())
+    Err(RunDirectoryError::Different { path, differences: lines(refused), extends }.into())
 }
 
 /// What the run is started with: checked against an earlier start, and written.
@@ -204,15 +225,37 @@ fn settle_origin(
     Ok(origin)
 }
 
-/// Whether taking the study up again would add nothing.
-fn is_finished(study: &Study) -> bool {
+/// What to say where taking the study up again would add nothing.
+fn nothing_left(study: &Study, plan: &ExperimentPlan) -> Option<String> {
+    let name = &study.settings.study;
     let all_ended = study.trials.iter().all(Trial::has_ended);
     match study.ended {
-        Some(Ended::MaxTrials) => {
-            all_ended && study.trials.len() >= study.settings.max_trials as usize
+        Some(Ended::MaxTrials | Ended::SpaceExhausted) if all_ended => {
+            // The number of trials may have been raised, and the space extended, since.
+            let next = plan.search().oracle(plan.space()).suggest(study);
+            let has_more = matches!(next, Suggestion::Trial(_));
+            let is_full = study.trials.len() >= study.settings.max_trials as usize;
+            let finished = format!("the study `{name}` is finished: nothing is left to do");
+            match (has_more, is_full) {
+                (true, false) => None,
+                (true, true) => Some(finished + ", unless you raise `search.max_trials`"),
+                (false, _) => Some(finished),
+            }
         }
-        Some(Ended::SpaceExhausted) => all_ended,
-        Some(Ended::ConsecutiveFailures | Ended::Hours) | None => false,
+        Some(Ended::Epochs) if study.is_at_epoch_limit() => {
+            let reason = ended_reason(study, Ended::Epochs);
+            Some(format!(
+                "the study `{name}` has ended, because {reason}; to go on, raise `limits.epochs`"
+            ))
+        }
+        Some(
+            Ended::MaxTrials
+            | Ended::SpaceExhausted
+            | Ended::ConsecutiveFailures
+            | Ended::Hours
+            | Ended::Epochs,
+        )
+        | None => None,
     }
 }
 
@@ -240,10 +283,9 @@ fn conclude(study: &Study, space: &Space, directory: &RunDirectory) -> Result<()
 }
 
 fn interrupted(study: &Study, directory: &RunDirectory) -> Failure {
-    let completed =
-        study.trials.iter().filter(|trial| trial.state == TrialState::Completed).count();
+    let ended = study.trials.iter().filter(|trial| trial.has_ended()).count();
     Failure::interrupted(format!(
-        "interrupted after {completed} of {} trials; everything is in {}",
+        "interrupted after {ended} of {} trials; everything is in {}",
         study.settings.max_trials,
         directory.path().display()
     ))

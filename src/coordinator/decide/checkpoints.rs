@@ -145,7 +145,7 @@ impl Step<'_> {
         match study.ended {
             Some(Ended::MaxTrials | Ended::SpaceExhausted) => return false,
             // A later run may go on.
-            Some(Ended::ConsecutiveFailures | Ended::Hours) | None => {}
+            Some(Ended::ConsecutiveFailures | Ended::Hours | Ended::Epochs) | None => {}
         }
         let known: &Trial = &study.trials[trial.0 as usize];
         match known.executions[execution as usize].finished_by {

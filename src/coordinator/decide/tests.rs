@@ -4,7 +4,7 @@ mod checkpoints;
 mod stopping;
 
 use proptest::prelude::*;
-use sweep_proto::v1::Specification;
+use sweep_proto::v1::{Specification, Training};
 
 use super::*;
 use crate::oracle::RandomSearch;
@@ -13,7 +13,7 @@ use crate::study::{Direction, Objective, Settings};
 
 const LEASE_MS: u64 = 20_000;
 
-/// Every assignment can be trained, except that `units: 13` cannot.
+/// Every assignment can be trained for three epochs, except that `units: 13` cannot.
 struct AllButThirteen;
 
 impl Planner for AllButThirteen {
@@ -24,8 +24,20 @@ impl Planner for AllButThirteen {
     ) -> Result<Specification, String> {
         match hyperparameters.get("units") {
             Some(Value::Int(13)) => Err("layer 1 `dense`: thirteen".to_owned()),
-            _ => Ok(Specification::default()),
+            _ => Ok(Specification {
+                training: Some(Training { epochs: 3, ..Training::default() }),
+                ..Specification::default()
+            }),
         }
+    }
+}
+
+/// Every assignment can be trained.
+struct Everything;
+
+impl Planner for Everything {
+    fn plan(&self, _: &HyperParameters, _: Option<&Stage>) -> Result<Specification, String> {
+        Ok(Specification::default())
     }
 }
 
@@ -40,13 +52,14 @@ struct Script {
 fn settings() -> Settings {
     Settings {
         study: "test".to_owned(),
-        objective: Objective { metric: "val_accuracy".to_owned(), direction: Direction::Max },
+        objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 2,
         executions_per_trial: 1,
         seed: 1,
         max_retries: 1,
         max_consecutive_failures: 2,
         hours: None,
+        epochs: None,
     }
 }
 
@@ -373,7 +386,10 @@ fn finishing_without_a_score_is_not_finishing() {
     script.acquire("a");
     script.report(id(1, 0, 1), vec![accuracy(1, f64::NAN)]);
     script.complete(id(1, 0, 1), Outcome::Finished);
-    assert_eq!(script.trial(1).error.as_deref(), Some("diverged: val_accuracy was never a number"));
+    assert_eq!(
+        script.trial(1).error.as_deref(),
+        Some("diverged: val_accuracy was never a finite number")
+    );
     script.acquire("a");
     let metrics = vec![("loss".to_owned(), 0.5), ("accuracy".to_owned(), 0.5)];
     script.report(id(2, 0, 1), vec![Measurement { epoch: 1, metrics, seconds: 1.0 }]);
@@ -484,6 +500,85 @@ fn hours_end_the_study() {
     script.pass(10_000);
     assert_eq!(script.search.study().ended, Some(Ended::Hours));
     assert_eq!(script.heartbeat(id(0, 0, 1), "a"), Reply::Stop);
+}
+
+#[test]
+fn an_epoch_limit_ends_the_study_when_the_last_full_training_has_ended() {
+    let settings = Settings { epochs: Some(5), ..settings() };
+    let mut script = Script::new(settings, units(20, 90));
+    script.acquire("a");
+    script.acquire("b");
+    let curve = |epochs: std::ops::RangeInclusive<u32>| {
+        epochs.map(|epoch| accuracy(epoch, 0.5)).collect::<Vec<_>>()
+    };
+    assert_eq!(script.report(id(1, 0, 1), curve(1..=2)), Reply::Continue);
+    assert_eq!(script.report(id(0, 0, 1), curve(1..=3)), Reply::Continue, "its last epoch");
+    assert_eq!(script.outcome(id(1, 0, 1)), Some(&Outcome::Released));
+    assert_eq!(script.report(id(1, 0, 1), curve(3..=3)), Reply::Stop);
+    assert_eq!(script.acquire("c"), None);
+    assert_eq!(script.search.study().ended, None, "a result is waited for");
+    script.complete(id(0, 0, 1), Outcome::Finished);
+    assert_eq!(script.trial(0).state, TrialState::Completed);
+    let study = script.search.study();
+    assert_eq!((study.ended, study.epochs_trained), (Some(Ended::Epochs), 5));
+}
+
+#[test]
+fn an_epoch_limit_is_never_passed_and_may_be_raised() {
+    let settings = Settings { epochs: Some(2), ..settings() };
+    let mut script = Script::new(settings, units(20, 90));
+    script.acquire("a");
+    let curve = vec![accuracy(1, 0.5), accuracy(2, 0.5), accuracy(3, 0.5)];
+    assert_eq!(script.report(id(0, 0, 1), curve), Reply::Stop);
+    let study = script.search.study();
+    assert_eq!((study.ended, study.epochs_trained), (Some(Ended::Epochs), 2));
+
+    let script = script.restart(units(20, 90));
+    assert_eq!(script.search.study().ended, Some(Ended::Epochs), "the limit still holds");
+    let mut study =
+        Study::new(Settings { epochs: Some(9), ..script.search.study().settings.clone() });
+    study.replay(&script.records).expect("records that were written");
+    let mut script = Script::over(study, units(20, 90), script.records);
+    assert_eq!(script.acquire("a"), Some(id(0, 0, 2)));
+    script.report(id(0, 0, 2), vec![accuracy(1, 0.5)]);
+    assert_eq!(script.search.study().epochs_trained, 3, "earlier attempts count");
+}
+
+#[test]
+fn a_worker_that_dies_at_the_epoch_limit_is_not_waited_for_long() {
+    let settings = Settings { epochs: Some(3), ..settings() };
+    let mut script = Script::new(settings, units(20, 90));
+    script.acquire("a");
+    script.report(id(0, 0, 1), (1..=3).map(|epoch| accuracy(epoch, 0.5)).collect());
+    assert_eq!(script.search.study().ended, None);
+    script.pass(LEASE_MS);
+    assert_eq!(script.search.study().ended, Some(Ended::Epochs));
+}
+
+#[test]
+fn a_network_that_a_changed_file_made_impossible_ends_its_trial() {
+    let mut script = Script::new(settings(), units(13, 13));
+    script.search.planner = Box::new(Everything);
+    assert_eq!(script.acquire("b"), Some(id(0, 0, 1)));
+    let Script { search, records, .. } = script;
+    let mut study = Study::new(settings());
+    study.replay(&records).expect("records that were written");
+    drop(search);
+    // The worker asks the new coordinator, which cannot plan `units: 13`.
+    let mut script = Script::over(study, units(20, 90), records);
+    script.heartbeat(id(0, 0, 1), "b");
+    assert_eq!(script.acquire("b"), Some(id(1, 0, 1)), "it gets the next trial");
+    assert_eq!(script.trial(0).state, TrialState::Infeasible);
+    assert_eq!(script.trial(0).error.as_deref(), Some("layer 1 `dense`: thirteen"));
+    // One that nobody has is passed over as well.
+    let mut script = Script::new(settings(), units(13, 13));
+    script.search.planner = Box::new(Everything);
+    script.acquire("local-1");
+    let mut study = Study::new(settings());
+    study.replay(&script.records).expect("records that were written");
+    let mut script = Script::over(study, units(20, 90), script.records);
+    assert_eq!(script.acquire("c"), Some(id(1, 0, 1)));
+    assert_eq!(script.trial(0).state, TrialState::Infeasible);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is said about every bad file: message, line and hint, word for word.
 
+use super::conditional::CONDITIONAL;
 use super::{FILE, INPUT, Overrides, parse};
 
 /// What is replaced in the good file, by what, and what is said then.
@@ -7,10 +8,19 @@ type Case = (&'static str, &'static str, &'static str, &'static str);
 
 #[test]
 fn every_mistake_has_its_message() {
+    said_word_for_word(FILE, CASES);
+}
+
+#[test]
+fn every_mistake_with_conditions_has_its_message() {
+    said_word_for_word(CONDITIONAL, CONDITIONAL_CASES);
+}
+
+fn said_word_for_word(file: &str, cases: &[Case]) {
     let mut wrong = Vec::new();
-    for (old, new, message, hint) in CASES {
-        assert!(FILE.contains(old), "{old}");
-        let text = FILE.replacen(old, new, 1);
+    for (old, new, message, hint) in cases {
+        assert!(file.contains(old), "{old}");
+        let text = file.replacen(old, new, 1);
         let error = parse(&text, &Overrides::default())
             .and_then(|experiment| experiment.check(&INPUT, 2))
             .err();
@@ -40,7 +50,7 @@ const CASES: &[Case] = &[
     ("search: {algorithm: random, max_trials: 5}", "search:", "x.yaml:3: search: expected a mapping (`key: value` lines), found nothing", ""),
     ("search: {algorithm: random, max_trials: 5}", "serach: {algorithm: random, max_trials: 5}", "x.yaml:3: unknown section `serach`", "did you mean `search`?"),
     ("search: {algorithm: random, max_trials: 5}", "# nothing", "x.yaml: `search` is missing in the file", "write `search: {algorithm: random, max_trials: 20}`"),
-    ("algorithm: random", "algorithm: bayesian", "x.yaml:3: algorithm `bayesian` is not built yet", "use `random`, `grid`, `list`, `hyperband` or `tpe`"),
+    ("algorithm: random", "algorithm: hiperband", "x.yaml:3: unknown algorithm `hiperband`", "did you mean `hyperband`?"),
     ("algorithm: random", "algorithm: randon", "x.yaml:3: unknown algorithm `randon`", "did you mean `random`?"),
     ("max_trials: 5", "max_trials: 0", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found the number 0", ""),
     ("max_trials: 5", "max_trials: five", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found the text `five`", ""),
@@ -52,7 +62,7 @@ const CASES: &[Case] = &[
     ("max_trials: 5", "max_trials: 99999999", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found the number 99999999", ""),
     ("max_trials: 5", "max_trials: [5]", "x.yaml:3: search.max_trials: expected a whole number from 1 to 1000000, found a list", ""),
     ("max_trials: 5", "max_trials: $units", "x.yaml:3: search.max_trials: `$name` may stand only in `train` and `model`", ""),
-    ("max_trials: 5", "max_trials: 5, trials: []", "x.yaml:3: `trials` of `search` is not built yet", "leave it out; `search` has `algorithm`, `max_trials`, `executions_per_trial`, `seed` and `stopping`"),
+    ("max_trials: 5", "max_trials: 5, trials: []", "x.yaml:3: `random` has no `trials`", "write `algorithm: list`, or `first` for what is tried before the search"),
     ("max_trials: 5", "max_trials: 5, seed: 0.5", "x.yaml:3: search.seed: expected a whole number from 0 to 9007199254740992, found the number 0.5", ""),
     ("max_trials: 5", "max_trials: 5, max_trials: 6", "x.yaml:3: `max_trials` stands twice in one mapping", "keep one of them"),
     ("units: {int: [16, 128], step: 16}", "units: {int: [128, 16]}", "x.yaml:5: space.units.int: the minimum 128 is greater than the maximum 16", "write `[16, 128]`"),
@@ -66,7 +76,7 @@ const CASES: &[Case] = &[
     ("units: {int: [16, 128], step: 16}", "units: {int: [0, 128], sampling: log}", "x.yaml:5: space.units.int: logarithmic sampling needs a minimum above 0, found 0", "raise the minimum, or use `sampling: linear`"),
     ("units: {int: [16, 128], step: 16}", "units: {int: [16, 128], sampling: logarithmic}", "x.yaml:5: unknown sampling `logarithmic`", "use `linear`, `log` or `reverse_log`"),
     ("units: {int: [16, 128], step: 16}", "units: {int: [16, 128], default: 8}", "x.yaml:5: space.units.default: the default 8 is outside [16, 128]", "move the default, or widen the range"),
-    ("units: {int: [16, 128], step: 16}", "units: {int: [16, 128], when: {act: [relu]}}", "x.yaml:5: `when` of a hyperparameter is not built yet", "conditions are not built yet; leave out `when`"),
+    ("units: {int: [16, 128], step: 16}", "units: {int: [16, 128], when: {act: [relu]}}", "x.yaml:5: `act` is declared after `units`", "move `act` up: values are drawn in the order of the file"),
     ("units: {int: [16, 128], step: 16}", "units: {int: [16, 128], float: [1, 2]}", "x.yaml:5: space.units: a hyperparameter has one type, found int and float", ""),
     ("units: {int: [16, 128], step: 16}", "units: {step: 16}", "x.yaml:5: space.units: the type is missing", "give it one of `int`, `float`, `choice`, `boolean` and `fixed`"),
     ("units: {int: [16, 128], step: 16}", "units: {integer: [16, 128]}", "x.yaml:5: unknown key `integer` in a hyperparameter", "did you mean `int`?"),
@@ -131,6 +141,8 @@ const CASES: &[Case] = &[
     ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 0}", "x.yaml:15: train.early_stopping.patience: expected a whole number from 1 to 100000, found the number 0", ""),
     ("epochs: 3", "epochs: 3\n  early_stopping: {monitor: bleu, patience: 3}", "x.yaml:15: train.early_stopping.monitor: whether less or more `bleu` is better is not known", "add `direction: max`, or `min`"),
     ("epochs: 3", "epochs: 3\n  early_stopping: {monitor: val_los, patience: 3}", "x.yaml:15: train.early_stopping.monitor: whether less or more `val_los` is better is not known", "did you mean `val_loss`?"),
+    ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 3, restore_best_weights: true}", "x.yaml:15: unknown key `restore_best_weights` in `early_stopping`", "did you mean `restore_best`?"),
+    ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 3, restore_best: 1}", "x.yaml:15: train.early_stopping.restore_best: expected `true` or `false`, found the number 1", ""),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: sgd", "x.yaml:15: optimizer `sgd` is not built yet", "use `adam`"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {sgd: {learning_rate: $lr}}", "x.yaml:15: optimizer `sgd` is not built yet", "use `adam`"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {adm: {}}", "x.yaml:15: unknown optimizer `adm`", "did you mean `adam`?"),
@@ -149,7 +161,7 @@ const CASES: &[Case] = &[
     ("filters: $units, kernel: 3", "filters: $units, kernel: [3, 3, 3]", "x.yaml:17: model[0].conv2d.kernel: expected one number or two, found 3", "write `3` or `[3, 3]`: height, width"),
     ("filters: $units, kernel: 3", "filters: $units, kernel: 3, padding: sam", "x.yaml:17: unknown padding `sam`", "did you mean `same`?"),
     ("filters: $units, kernel: 3", "filters: $units, kernel: 3, use_bias: no", "x.yaml:17: model[0].conv2d.use_bias: expected `true` or `false`, found the text `no`", "write `false`"),
-    ("filters: $units, kernel: 3", "filters: $units, kernel: 3, when: {a: b}", "x.yaml:17: `when` of `conv2d` is not built yet", "leave it out; `conv2d` has `filters`, `kernel`, `strides`, `padding`, `dilation`, `use_bias`, `activation` and `name`"),
+    ("filters: $units, kernel: 3", "filters: $units, kernel: 3, when: {a: b}", "x.yaml:17: `when` stands among the options of `conv2d`", "write it beside them: `{conv2d: {...}, when: {...}}`"),
     ("filters: $units, kernel: 3", "filters: $units, kernel: 3, name: 2d", "x.yaml:17: model[0].conv2d.name: `2d` cannot be the name of a layer", ""),
     ("activation: $act", "activation: reluu", "x.yaml:17: unknown activation `reluu`", "did you mean `relu`?"),
     ("activation: $act", "activation: leaky_relu", "x.yaml:17: activation `leaky_relu` is not built yet", "use `linear`, `relu`, `tanh`, `elu`, `sigmoid` or `softmax`"),
@@ -179,4 +191,95 @@ const CASES: &[Case] = &[
     ("- dense: {units: classes, activation: softmax}", "- dense: {units: classes, activation: softmax}\nlimits: {retries: 1}", "x.yaml:20: unknown key `retries` in `limits`", "did you mean `max_retries`?"),
     ("- dense: {units: classes, activation: softmax}", "- dense: {units: classes, activation: softmax", "x.yaml:20: this is not YAML: did not find expected ',' or '}', while parsing a flow mapping at line 19 column 12", ""),
     ("audio: clips", "\taudio: clips", "x.yaml:9: this is not YAML: found character that cannot start any token, while scanning for the next token", "indent with spaces; YAML does not allow tabs"),
+];
+
+#[rustfmt::skip]
+const CONDITIONAL_CASES: &[Case] = &[
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {use_droput: true}}", "x.yaml:9: `use_droput` is not in the search space", "did you mean `use_dropout`?"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {lr: 0.01}}", "x.yaml:9: `lr` is declared after `rate`", "move `lr` up: values are drawn in the order of the file"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {rate: 0.1}}", "x.yaml:9: `rate` depends on itself", "leave out one of the conditions"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {units_2: 32}}", "x.yaml:29: `$rate` has no value where `shape` is `plain`", "give the layer `when: {shape: deep}`, or `rate` a value there, too"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {units_4: 32}}", "x.yaml:9: `units_{i}` is declared after `rate`", "move `units_{i}` up: values are drawn in the order of the file"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {$use_dropout: true}}", "x.yaml:9: `$use_dropout` is not a name", "write `use_dropout`, without `$`"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: yes}}", "x.yaml:9: space.rate.when.use_dropout: expected `true` or `false`, found the text `yes`", "write `true`"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: []}}", "x.yaml:9: space.rate.when.use_dropout: a condition needs at least one value", "list values of `use_dropout`: `true` or `false`"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: $lr}}", "x.yaml:9: space.rate.when.use_dropout: a condition compares with values, not with `$name`", ""),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: }}", "x.yaml:9: space.rate.when.use_dropout: expected `true` or `false`, found nothing", ""),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {shape: deeep}}", "x.yaml:9: space.rate.when.shape: `shape` can never be the text `deeep`", "did you mean `deep`?"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {shape: 3}}", "x.yaml:9: space.rate.when.shape: expected text, found the number 3", "write it in quotation marks: \"3\""),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {shape: zebra}}", "x.yaml:9: space.rate.when.shape: `shape` can never be the text `zebra`", "it can be `plain` or `deep`"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {depth: 4}}", "x.yaml:9: space.rate.when.depth: `depth` can never be the number 4", "it can be a whole number from 1 to 3"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {depth: 2.0}}", "x.yaml:9: space.rate.when.depth: expected a whole number, found the number 2.0", "write `2`"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {depth: two}}", "x.yaml:9: space.rate.when.depth: expected a whole number, found the text `two`", ""),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {depth: [2, [3]]}}", "x.yaml:9: space.rate.when.depth[1]: expected a whole number, found a list", ""),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {}}", "x.yaml:9: space.rate.when: a condition is missing", "write `when: {NAME: VALUE}`, or a list of values"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: }", "x.yaml:9: space.rate.when: expected a mapping (`key: value` lines), found nothing", "write `when: {NAME: VALUE}`, or a list of values"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: [use_dropout]}", "x.yaml:9: space.rate.when: expected a mapping (`key: value` lines), found a list", "write `when: {NAME: VALUE}`, or a list of values"),
+    ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: use_dropout}", "x.yaml:9: space.rate.when: expected a mapping (`key: value` lines), found the text `use_dropout`", "write `when: {NAME: VALUE}`, or a list of values"),
+    ("depth: {int: [1, 3], when: {shape: deep}}", "depth: {int: [1, 3], when: {use_dropout: true}}", "x.yaml:6: `use_dropout` is declared after `depth`", "move `use_dropout` up: values are drawn in the order of the file"),
+    ("use_dropout: {boolean: false}", "use_dropout: {boolean: false, when: {rate: 0.1}}", "x.yaml:8: `rate` and `use_dropout` depend on each other", "leave out one of the conditions"),
+    ("shape: {choice: [plain, deep]}", "shape: {choice: [plain, deep], when: {slope: 0.5}}", "x.yaml:5: `slope` and `shape` depend on each other", "leave out one of the conditions"),
+    ("use_dropout: {boolean: false}", "noise: {float: [0, 1]}\n  use_dropout: {boolean: false, when: {noise: 0.5}}", "x.yaml:9: space.use_dropout.when.noise: `noise` has no steps, so only chance gives it a certain value", "give `noise` a `step`, or make it a `choice`"),
+    ("use_dropout: {boolean: false}", "noise: {float: [0, 1], step: 0.25}\n  use_dropout: {boolean: false, when: {noise: 0.6}}", "x.yaml:9: space.use_dropout.when.noise: `noise` can never be the number 0.6", "it can be a number from 0 to 1 in steps of 0.25"),
+    (", when: {shape: plain}}\n  lr", "}\n  lr", "x.yaml:12: `slope` is declared twice, and both can be active at once", "give both conditions that exclude each other, for example `when: {optimizer: sgd}` and `when: {optimizer: adam}`"),
+    (", when: {shape: plain}}\n  lr", ", when: {shape: [plain, deep]}}\n  lr", "x.yaml:12: `slope` is declared twice, and both can be active at once", "give both conditions that exclude each other, for example `when: {optimizer: sgd}` and `when: {optimizer: adam}`"),
+    ("use_dropout: {boolean: false}", "units_2: {int: [1, 2]}\n  use_dropout: {boolean: false}", "x.yaml:8: `units_2` is declared twice, and both can be active at once", "give both conditions that exclude each other, for example `when: {optimizer: sgd}` and `when: {optimizer: adam}`"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units: {int: [16, 64], step: 16, repeat: depth}", "x.yaml:7: space.units.repeat: the name of what is repeated needs `{i}`", "write `units_{i}` for `units_1`, `units_2`, ..."),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16}", "x.yaml:7: `units_{i}` needs to know how often it is repeated", "add `repeat: NAME` with the hyperparameter that says it"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16, repeat: dept}", "x.yaml:7: `dept` is not in the search space", "did you mean `depth`?"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16, repeat: $depth}", "x.yaml:7: space.units_{i}.repeat: expected the name of a hyperparameter, found `$depth`", "write `repeat: depth`"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16, repeat: 3}", "x.yaml:7: space.units_{i}.repeat: expected the name of a hyperparameter, found the number 3", "declare one, for example `depth: {fixed: 3}`"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16, repeat: lr}", "x.yaml:7: `lr` is declared after `units_{i}`", "move `lr` up: values are drawn in the order of the file"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16, repeat: shape}", "x.yaml:7: space.units_{i}.repeat: `shape` is no whole number: it can be `plain` or `deep`", "name an `int`, or a `choice` of whole numbers"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{i}: {int: [16, 64], step: 16, repeat: \"units_{i}\"}", "x.yaml:7: `units_{i}` depends on itself", "leave out one of the conditions"),
+    ("units_{i}: {int: [16, 64], step: 16, repeat: depth}", "units_{j}: {int: [16, 64], step: 16, repeat: depth}", "x.yaml:7: `units_{j}` cannot be the name of a hyperparameter", "write `{i}` where the number of a repetition stands"),
+    ("depth: {int: [1, 3], when: {shape: deep}}", "depth: {int: [1, 300], when: {shape: deep}}", "x.yaml:7: space.units_{i}.repeat: `depth` can be 300, but there are from 0 to 100 repetitions", ""),
+    ("depth: {int: [1, 3], when: {shape: deep}}", "depth: {int: [-1, 3], when: {shape: deep}}", "x.yaml:7: space.units_{i}.repeat: `depth` can be -1, but there are from 0 to 100 repetitions", ""),
+    ("times: $depth", "times: $dept", "x.yaml:24: `dept` is not in the search space", "did you mean `depth`?"),
+    ("times: $depth", "times: 4", "x.yaml:26: repetition 4 needs `units_4`, which is not in the search space", "declare `units_{i}` with the `repeat` that `times` has"),
+    ("times: $depth", "times: 101", "x.yaml:24: model[1].repeat.times: expected a whole number from 0 to 100, found the number 101", ""),
+    ("times: $depth", "times: $lr", "x.yaml:24: model[1].repeat.times: expected a whole number from 0 to 100, but `$lr` can be the number 0.001", "change `space.lr`, or do not use it here"),
+    ("times: $depth", "time: $depth", "x.yaml:24: unknown key `time` in `repeat`", "did you mean `times`?"),
+    ("      times: $depth\n", "", "x.yaml:23: `times` is missing in `repeat`", "write `repeat: {times: $depth, layers: [...]}`"),
+    ("times: $depth", "times: deep", "x.yaml:24: model[1].repeat.times: expected a whole number from 0 to 100, found the text `deep`", ""),
+    ("        - dense: {units: \"$units_{i}\", name: \"wide_{i}\"}\n        - {dropout: 0.5, when: {use_dropout: true}}\n", "        []\n", "x.yaml:25: model[1].repeat.layers: there is nothing to repeat", "write `repeat: {times: $depth, layers: [...]}`"),
+    ("\"$units_{i}\"", "$units_{i}", "x.yaml:26: this is not YAML: did not find expected ',' or '}', while parsing a flow mapping at line 26 column 18", "inside `{...}`, put names with `{i}` in quotation marks: \"$units_{i}\""),
+    ("\"$units_{i}\"", "\"$unit_{i}\"", "x.yaml:26: `unit_1` is not in the search space", "did you mean `units_1`?"),
+    ("name: \"wide_{i}\"", "name: wide", "x.yaml:26: two layers have the name `wide`", "number them: `name: \"wide_{i}\"`"),
+    ("name: \"wide_{i}\"", "name: \"{i}\"", "x.yaml:26: model[1].repeat.layers[0].dense.name: `1` cannot be the name of a layer", ""),
+    ("{dropout: 0.5, when: {use_dropout: true}}", "{repeat: {times: 2, layers: [batch_norm]}}", "x.yaml:27: a `repeat` cannot stand inside another", "write the inner layers one after another"),
+    ("{dropout: 0.5, when: {use_dropout: true}}", "{dropout: 0.5, when: {use_droput: true}}", "x.yaml:27: `use_droput` is not in the search space", "did you mean `use_dropout`?"),
+    ("{dropout: 0.5, when: {use_dropout: true}}", "{dropout: 0.5, when: {shape: [deep, deeep]}}", "x.yaml:27: model[1].repeat.layers[1].when.shape[1]: `shape` can never be the text `deeep`", "did you mean `deep`?"),
+    ("{dropout: 0.5, when: {use_dropout: true}}", "{when: {use_dropout: true}}", "x.yaml:27: model[1].repeat.layers[1]: a layer is missing", ""),
+    ("  - dropout: $rate\n    when: {use_dropout: true}\n", "  - dropout: $rate\n", "x.yaml:29: `$rate` has no value where `use_dropout` is `false`", "give the layer `when: {use_dropout: true}`, or `rate` a value there, too"),
+    ("  - dropout: $rate\n    when: {use_dropout: true}\n", "  - dropout: \"$rate_{i}\"\n", "x.yaml:29: model[2].dropout: `{i}` stands for a number only inside `repeat`", "write the number, or put the layer under `repeat`"),
+    ("  - dropout: $rate\n    when: {use_dropout: true}\n", "  - dropout: $rate\n    when: {lr: 0.01}\n", "x.yaml:30: model[2].when.lr: `lr` has no steps, so only chance gives it a certain value", "give `lr` a `step`, or make it a `choice`"),
+    ("- {batch_norm: , when: {shape: plain}}", "- repeat: 3", "x.yaml:31: `repeat` needs `times` and `layers`", "write `repeat: {times: $depth, layers: [...]}`"),
+    ("- {batch_norm: , when: {shape: plain}}", "- repeat", "x.yaml:31: `repeat` needs `times` and `layers`", "write `repeat: {times: $depth, layers: [...]}`"),
+    ("- {batch_norm: , when: {shape: plain}}", "- repaet: {times: 3, layers: [flatten]}", "x.yaml:31: unknown layer `repaet`", "did you mean `repeat`?"),
+    ("seed: 1", "seed: 1, compat: keras-tuner-1.3", "x.yaml:3: unknown version `keras-tuner-1.3`", "did you mean `keras-tuner-1.4`?"),
+    ("seed: 1", "seed: 1, compat: 1.4", "x.yaml:3: search.compat: expected text, found the number 1.4", "write, for example, `keras-tuner-1.4`"),
+    ("seed: 1", "seed: 0, compat: keras-tuner-1.4", "x.yaml:3: search.seed: Keras Tuner takes seed 0 for no seed", "write `seed: 1`, or any other number"),
+    ("seed: 1", "compat: keras-tuner-1.0", "x.yaml:3: search.compat: Keras Tuner takes seed 0 for no seed", "write `seed: 1`, or any other number"),
+    ("seed: 1", "seed: 1, first: 3", "x.yaml:3: search.first: expected assignments, found the number 3", "write `first: [{units: 32, act: relu}]`, or with names `first: {large: {units: 128}}`"),
+    ("seed: 1", "seed: 1, first: []", "x.yaml:3: search.first: there is no assignment", "write `first: [{units: 32, act: relu}]`, or with names `first: {large: {units: 128}}`"),
+    ("seed: 1", "seed: 1, first: {}", "x.yaml:3: search.first: there is no assignment", "write `first: [{units: 32, act: relu}]`, or with names `first: {large: {units: 128}}`"),
+    ("seed: 1", "seed: 1, first: [deep]", "x.yaml:3: search.first[0]: expected a mapping (`key: value` lines), found the text `deep`", "write `{NAME: VALUE, ...}`"),
+    ("seed: 1", "seed: 1, first: [{shap: deep}]", "x.yaml:3: `shap` is not in the search space", "did you mean `shape`?"),
+    ("seed: 1", "seed: 1, first: [{shape: deeper}]", "x.yaml:3: search.first[0].shape: `shape` cannot be the text `deeper`", "it can be `plain` or `deep`"),
+    ("seed: 1", "seed: 1, first: [{shape: 1}]", "x.yaml:3: search.first[0].shape: expected text, found the number 1", "write it in quotation marks: \"1\""),
+    ("seed: 1", "seed: 1, first: [{depth: 2}]", "x.yaml:3: `depth` has no value where `shape` is `plain`", "leave it out"),
+    ("seed: 1", "seed: 1, first: [{units_2: 32, shape: deep}]", "x.yaml:3: `units_2` has no value where `depth` is `1`", "leave it out"),
+    ("seed: 1", "seed: 1, first: [{units_1: 33, shape: deep, depth: 1}]", "x.yaml:3: search.first[0].units_1: `units_1` cannot be the number 33", "it can be a whole number from 16 to 64 in steps of 16"),
+    ("seed: 1", "seed: 1, first: [{rate: 0.25, use_dropout: true}]", "x.yaml:3: search.first[0].rate: `rate` cannot be the number 0.25", "it can be a number from 0.1 to 0.4 in steps of 0.1"),
+    ("seed: 1", "seed: 1, first: [{lr: 1}]", "x.yaml:3: search.first[0].lr: `lr` cannot be the number 1", "it can be a number from 0.001 to 0.1"),
+    ("seed: 1", "seed: 1, first: [{lr: fast}]", "x.yaml:3: search.first[0].lr: expected a finite number, found the text `fast`", ""),
+    ("seed: 1", "seed: 1, first: [{use_dropout: 1}]", "x.yaml:3: search.first[0].use_dropout: expected `true` or `false`, found the number 1", ""),
+    ("seed: 1", "seed: 1, first: [{lr: $lr}]", "x.yaml:3: search.first[0].lr: `$name` may stand only in `train` and `model`", ""),
+    ("seed: 1", "seed: 1, first: [{}, {lr: 0.001}]", "x.yaml:3: search.first[1]: assignment 1 and assignment 2 are the same", "leave out one of them"),
+    ("seed: 1", "seed: 1, first: {plain: {}, same: {shape: plain}}", "x.yaml:3: search.first.same: `plain` and `same` are the same", "leave out one of them"),
+    ("seed: 1", "seed: 1, first: {\"\": {}}", "x.yaml:3: `` cannot be the name of a trial", "use at most 100 letters, on one line"),
+    ("seed: 1", "seed: 1, trials: [{}]", "x.yaml:3: `random` has no `trials`", "write `algorithm: list`, or `first` for what is tried before the search"),
+    (", max_trials: 5", "", "x.yaml:3: `max_trials` is missing in `search`", "write `max_trials: 20`"),
+    ("lr: {float: [0.001, 0.1], sampling: log}\ndata", "lr: {float: [0.001, 0.1], sampling: log, ordered: true}\ndata", "x.yaml:13: unknown key `ordered` in a hyperparameter", "use `int`, `float`, `choice`, `boolean`, `fixed`, `step`, `sampling`, `default`, `when` or `repeat`"),
 ];

@@ -9,26 +9,18 @@
 //!
 //! One in `factor` is rounded down, but the best at a rung always goes on. So
 //! while fewer than `factor` are there, only what beats them all goes on, as in
-//! Optuna's pruner; the benchmark's simulator liked that better than letting the
-//! first ones pass.
+//! Optuna's pruner. In the simulator of `scripts/bench-search` it makes no
+//! difference whether these first ones all pass.
 
 use super::super::knobs::{Knob, Knobs, Range};
 use super::{Stopping, best_until, rivals};
 use crate::study::{AttemptId, Study};
 
 pub(super) const KNOBS: [Knob; 2] = [
-    Knob {
-        name: "factor",
-        range: Range::Whole(2..=1_000),
-        default: 3.0,
-        what: "one in so many goes on from a rung to the next, at so many times its epochs",
-    },
-    Knob {
-        name: "min_epochs",
-        range: Range::Whole(1..=1_000_000),
-        default: 1.0,
-        what: "epochs of the first rung",
-    },
+    // One in so many goes on from a rung to the next, at so many times its epochs.
+    Knob { name: "factor", range: Range::Whole(2..=1_000), default: 3.0 },
+    // Epochs of the first rung.
+    Knob { name: "min_epochs", range: Range::Whole(1..=1_000_000), default: 1.0 },
 ];
 
 pub(super) struct Asha {

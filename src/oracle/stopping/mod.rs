@@ -89,7 +89,7 @@ fn values_until(attempt: &Attempt, objective: &Objective, epoch: u32) -> impl It
         .measurements
         .iter()
         .take_while(move |measurement| measurement.epoch <= epoch)
-        .filter_map(|measurement| measurement.get(&objective.metric))
+        .filter_map(|measurement| objective.value(measurement))
         .filter(|value| value.is_finite())
 }
 

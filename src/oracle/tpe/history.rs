@@ -111,9 +111,13 @@ pub(super) fn sides(study: &Study) -> Vec<Side> {
         | TrialState::Infeasible
         | TrialState::Failed => u64::MAX,
     };
-    scored
-        .sort_by(|a, b| lasted(b).cmp(&lasted(a)).then(loss(study, a).total_cmp(&loss(study, b))));
     let good = scored.len().div_ceil(10).min(MAX_GOOD);
+    if good < scored.len() {
+        scored.select_nth_unstable_by(good, |a, b| {
+            let losses = || loss(study, a).total_cmp(&loss(study, b));
+            lasted(b).cmp(&lasted(a)).then_with(losses).then(a.id.cmp(&b.id))
+        });
+    }
     for trial in &scored[..good] {
         sides[trial.id.0 as usize] = Side::Good;
     }

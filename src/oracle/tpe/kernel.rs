@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use super::random::Random;
+use crate::oracle::randomness::Random;
 
 /// Tries of a draw before the centre is taken. Each falls inside with
 /// probability 1/3 or more, so that this is never seen.
@@ -51,28 +51,23 @@ impl Kernel {
     }
 }
 
-/// The kernels around `centres` (Optuna 5's widths), in their order.
+/// The kernels around centres in ascending order (Optuna 5's widths).
 ///
 /// A kernel reaches to the farther of its two neighbours, the outermost ones to
 /// their only one; 0 and 1 are neighbours of a centre that is alone. Few
 /// kernels are kept wide, since few centres do not show what lies between.
-pub(super) fn around(centres: &[f64]) -> Vec<Kernel> {
-    let mut order: Vec<usize> = (0..centres.len()).collect();
-    order.sort_unstable_by(|a, b| centres[*a].total_cmp(&centres[*b]).then(a.cmp(b)));
+pub(super) fn around(centres: &[f64]) -> impl Iterator<Item = Kernel> {
     let narrowest = 1.0 / (centres.len() as f64 + 2.0).min(100.0);
-    let mut kernels = vec![Kernel::PRIOR; centres.len()];
-    for (rank, index) in order.iter().enumerate() {
-        let centre = centres[*index];
-        let below = rank.checked_sub(1).map(|rank| centre - centres[order[rank]]);
-        let above = order.get(rank + 1).map(|index| centres[*index] - centre);
+    centres.iter().enumerate().map(move |(rank, &centre)| {
+        let below = rank.checked_sub(1).map(|rank| centre - centres[rank]);
+        let above = centres.get(rank + 1).map(|next| next - centre);
         let reach = match (below, above) {
             (Some(below), Some(above)) => below.max(above),
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => centre.max(1.0 - centre),
         };
-        kernels[*index] = Kernel { centre, width: reach.clamp(narrowest, 1.0) };
-    }
-    kernels
+        Kernel { centre, width: reach.clamp(narrowest, 1.0) }
+    })
 }
 
 #[cfg(test)]
@@ -136,22 +131,19 @@ mod tests {
     /// Widths of Optuna 5.0.0's `_ParzenEstimator` on [0, 1].
     #[test]
     fn widths_equal_optunas() {
-        let widths = |centres: &[f64]| -> Vec<f64> {
-            around(centres).into_iter().map(|kernel| kernel.width).collect()
-        };
         for (centres, expected) in [
             (vec![], vec![]),
             (vec![0.3], vec![0.7]),
-            (vec![0.9, 0.2], vec![0.7, 0.7]),
-            (vec![0.5, 0.1, 0.5, 0.5, 0.8], vec![0.4, 0.4, 1.0 / 7.0, 0.3, 0.3]),
+            (vec![0.2, 0.9], vec![0.7, 0.7]),
+            (vec![0.1, 0.5, 0.5, 0.5, 0.8], vec![0.4, 0.4, 1.0 / 7.0, 0.3, 0.3]),
         ] {
-            let found = widths(&centres);
+            let found: Vec<f64> = around(&centres).map(|kernel| kernel.width).collect();
             assert_eq!(found.len(), expected.len());
             for (found, expected) in found.iter().zip(&expected) {
                 assert!((found - expected).abs() < 1e-12, "{centres:?}: {found}, not {expected}");
             }
         }
         let many: Vec<f64> = (0..500).map(|n| f64::from(n) / 500.0).collect();
-        assert!(widths(&many).iter().all(|width| (width - 0.01).abs() < 1e-12));
+        assert!(around(&many).all(|kernel| (kernel.width - 0.01).abs() < 1e-12));
     }
 }

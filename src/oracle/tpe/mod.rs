@@ -15,14 +15,13 @@ mod history;
 mod kernel;
 mod layout;
 mod mixture;
-mod random;
 #[cfg(test)]
 mod tests;
 
+use super::randomness::Random;
 use history::Seen;
 use layout::{Layout, Place};
 use mixture::Mixture;
-use random::Random;
 
 use super::knobs::{Knob, Knobs, Range};
 use super::random::Draws;
@@ -42,18 +41,10 @@ pub struct ParzenEstimator {
 impl ParzenEstimator {
     /// Its options in the experiment file.
     pub const KNOBS: &[Knob] = &[
-        Knob {
-            name: "startup_trials",
-            range: Range::Whole(1..=10_000),
-            default: 10.0,
-            what: "trials drawn at random before results count",
-        },
-        Knob {
-            name: "candidates",
-            range: Range::Whole(1..=10_000),
-            default: 24.0,
-            what: "points among which each proposal is chosen",
-        },
+        // Trials drawn at random before results count.
+        Knob { name: "startup_trials", range: Range::Whole(1..=10_000), default: 10.0 },
+        // Points among which each proposal is chosen.
+        Knob { name: "candidates", range: Range::Whole(1..=10_000), default: 24.0 },
     ];
 
     /// Searches `space`.

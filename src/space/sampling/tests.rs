@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::space::{Condition, HyperParameter, HyperParameters, Space};
+use crate::space::{Condition, HyperParameter, HyperParameters, Numerical, Space};
+
+mod mended;
 
 /// Rules of the golden file.
 const RULES: Rules = Rules::KerasTuner14;
@@ -26,9 +28,14 @@ fn choice<const N: usize>(values: [Value; N]) -> Kind {
 
 /// The golden file's `space_config`, which has a conditional hyperparameter.
 pub(crate) fn golden_space() -> Space {
-    let golden = golden();
-    let space = golden["space_config"]["space"].as_array().expect("a list");
-    let hyperparameters = space
+    Space { hyperparameters: configured(&golden()["space_config"]["space"]), rules: RULES }
+}
+
+/// Hyperparameters as Keras Tuner stores them.
+pub(crate) fn configured(configurations: &serde_json::Value) -> Vec<HyperParameter> {
+    configurations
+        .as_array()
+        .expect("a list")
         .iter()
         .map(|entry| {
             let config = &entry["config"];
@@ -82,8 +89,7 @@ pub(crate) fn golden_space() -> Space {
                 when: when.collect(),
             }
         })
-        .collect();
-    Space { hyperparameters, rules: Rules::KerasTuner14 }
+        .collect()
 }
 
 #[test]
@@ -246,6 +252,7 @@ proptest! {
         let Value::Float(value) = kind.value_at(RULES, probability) else { panic!("a float") };
         let slack = 1e-9 * max;
         prop_assert!((min - slack..=max + slack).contains(&value), "{value}");
+        prop_assert!(kind.can_be(RULES, &Value::Float(value)));
         let back = kind.probability_of(RULES, &Value::Float(value)).expect("a value of the range");
         let Value::Float(again) = kind.value_at(RULES, back.clamp(0.0, 1.0)) else { panic!("a float") };
         // A step at the very edge of floor division may round down to its neighbour.

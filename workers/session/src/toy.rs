@@ -4,7 +4,8 @@
 //! but the specification's model and training settings and on the seed. Only
 //! exact arithmetic is used, so they are the same bits on every machine. As the
 //! numbers of an epoch need none before them, a checkpoint says no more than
-//! whose it is and where it was made.
+//! whose it is and where it was made. It trains all epochs: early stopping is
+//! not pretended.
 
 use std::time::{Duration, Instant};
 

@@ -42,9 +42,9 @@ pub struct Checkpoint {
 /// What a finished execution leaves besides its measurements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trained {
-    /// Weights of the best epoch by the objective, as the bytes of a
-    /// safetensors file. The epochs before the checkpoint that was started
-    /// from count too.
+    /// Weights of the best epoch, by the objective or, with `restore_best`, by
+    /// what early stopping monitors, as the bytes of a safetensors file. The
+    /// epochs before the checkpoint that was started from count too.
     pub weights: Option<Vec<u8>>,
     /// Made after the last epoch, if the execution says so.
     pub checkpoint: Option<Checkpoint>,

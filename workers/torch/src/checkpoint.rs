@@ -32,7 +32,7 @@ struct Header {
     epoch: u32,
     /// The optimizer's.
     steps: i32,
-    /// The objective at the best epoch.
+    /// The best objective so far.
     best: Option<f64>,
     early_stopping: Option<Waited>,
 }
@@ -102,16 +102,6 @@ pub(crate) fn restore(
     for (name, values) in progress.optimizer.moments() {
         file.take(&name, values)?;
     }
-    if header.best.is_some() {
-        let best = Snapshot::of(network)?;
-        for (name, values) in best.weights() {
-            file.take(&best_name(name), values)?;
-        }
-        progress.best_weights = Some(best);
-    }
-    if file.has_more() {
-        return Err(TrainingError::Checkpoint(CheckpointError::Superfluous));
-    }
     progress.epoch = header.epoch;
     progress.optimizer.set_steps(header.steps);
     progress.best.set_value(header.best);
@@ -121,6 +111,16 @@ pub(crate) fn restore(
         (Some(_), None) | (None, Some(_)) => {
             return Err(TrainingError::Checkpoint(CheckpointError::Foreign));
         }
+    }
+    if progress.best_value().is_some() {
+        let best = Snapshot::of(network)?;
+        for (name, values) in best.weights() {
+            file.take(&best_name(name), values)?;
+        }
+        progress.best_weights = Some(best);
+    }
+    if file.has_more() {
+        return Err(TrainingError::Checkpoint(CheckpointError::Superfluous));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What an epoch measures, and what is made of it: the best epoch, and whether
 //! to stop early.
 
-use sweep_proto::v1::{Direction, Measurement, Metric as WireMetric};
+use sweep_proto::v1::{self, Direction, Measurement, Metric as WireMetric, Objective};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::TrainingError;
@@ -65,6 +65,51 @@ impl Goal {
     /// Whether `value` is better than `than` by more than `margin`.
     fn is_better(self, value: f64, than: f64, margin: f64) -> bool {
         if self.maximize { value - margin > than } else { value + margin < than }
+    }
+}
+
+/// What the best epoch is the best by.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Aim {
+    /// One metric.
+    One(Goal),
+    /// Metrics and their weights: the sum of those to be small, less the sum of
+    /// those to be large, is to be small.
+    Several(Vec<(Goal, f64)>),
+}
+
+impl Aim {
+    /// # Errors
+    ///
+    /// [`TrainingError::Metric`] for a metric that is not measured.
+    pub(crate) fn new(objective: &Objective) -> Result<Self, TrainingError> {
+        let goal = |metric, direction| Goal::new("objective", metric, direction);
+        if objective.terms.is_empty() {
+            return goal(&objective.metric, objective.direction).map(Self::One);
+        }
+        let terms = objective.terms.iter();
+        terms
+            .map(|term| Ok((goal(&term.metric, term.direction)?, term.weight)))
+            .collect::<Result<_, _>>()
+            .map(Self::Several)
+    }
+
+    /// The value of an epoch; the same bits as the coordinator's.
+    fn value(&self, measured: &Measured) -> f64 {
+        match self {
+            Self::One(goal) => measured.get(goal.metric),
+            Self::Several(terms) => terms.iter().fold(0.0, |sum, (goal, weight)| {
+                let weighted = weight * measured.get(goal.metric);
+                if goal.maximize { sum - weighted } else { sum + weighted }
+            }),
+        }
+    }
+
+    fn is_better(&self, value: f64, than: f64) -> bool {
+        match self {
+            Self::One(goal) => goal.is_better(value, than, 0.0),
+            Self::Several(_) => value < than,
+        }
     }
 }
 
@@ -165,16 +210,17 @@ impl Measured {
     }
 }
 
-/// Follows a metric's best value; of equal ones the first.
+/// Follows the objective's best value; of equal ones the first. What is not a
+/// finite number is not among them.
 #[derive(Debug)]
 pub(crate) struct Best {
-    goal: Goal,
+    aim: Aim,
     value: Option<f64>,
 }
 
 impl Best {
-    pub(crate) fn new(goal: Goal) -> Self {
-        Self { goal, value: None }
+    pub(crate) fn new(aim: Aim) -> Self {
+        Self { aim, value: None }
     }
 
     /// The metric at the best epoch so far.
@@ -189,8 +235,9 @@ impl Best {
 
     /// Whether this epoch is the best so far.
     pub(crate) fn improves(&mut self, measured: &Measured) -> bool {
-        let value = measured.get(self.goal.metric);
-        let better = self.value.is_none_or(|best| self.goal.is_better(value, best, 0.0));
+        let value = self.aim.value(measured);
+        let better =
+            value.is_finite() && self.value.is_none_or(|best| self.aim.is_better(value, best));
         if better {
             self.value = Some(value);
         }
@@ -207,13 +254,41 @@ pub(crate) struct EarlyStopping {
     patience: u32,
     /// What counts as an improvement; not negative.
     min_delta: f64,
+    /// Whether the weights to hand in are those of the last improvement.
+    restores_best: bool,
     best: Option<f64>,
     waited: u32,
 }
 
+/// What an epoch means to early stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the best so far.
+    Improved,
+    /// It is not, and there is patience left.
+    Waits,
+    /// It is not, and is to be the last.
+    Ends,
+}
+
 impl EarlyStopping {
-    pub(crate) fn new(goal: Goal, patience: u32, min_delta: f64) -> Self {
-        Self { goal, patience, min_delta: min_delta.abs(), best: None, waited: 0 }
+    /// # Errors
+    ///
+    /// [`TrainingError::Metric`] if what it monitors is not measured.
+    pub(crate) fn new(settings: &v1::EarlyStopping) -> Result<Self, TrainingError> {
+        Ok(Self {
+            goal: Goal::new("monitor", &settings.monitor, settings.direction)?,
+            patience: settings.patience,
+            min_delta: settings.min_delta.abs(),
+            restores_best: settings.restore_best,
+            best: None,
+            waited: 0,
+        })
+    }
+
+    /// Whether it decides which weights are handed in.
+    pub(crate) fn restores_best(&self) -> bool {
+        self.restores_best
     }
 
     /// The best value so far, and for how many epochs there was no better one.
@@ -226,18 +301,18 @@ impl EarlyStopping {
         (self.best, self.waited) = (best, waited);
     }
 
-    /// Whether this epoch is to be the last.
-    pub(crate) fn ends(&mut self, measured: &Measured) -> bool {
+    /// Takes in an epoch.
+    pub(crate) fn judge(&mut self, measured: &Measured) -> Verdict {
         let value = measured.get(self.goal.metric);
         match self.best {
             Some(best) if !self.goal.is_better(value, best, self.min_delta) => {
                 self.waited = self.waited.saturating_add(1);
-                self.waited >= self.patience
+                if self.waited >= self.patience { Verdict::Ends } else { Verdict::Waits }
             }
             Some(_) | None => {
                 self.best = Some(value);
                 self.waited = 0;
-                false
+                Verdict::Improved
             }
         }
     }
@@ -246,6 +321,7 @@ impl EarlyStopping {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sweep_proto::v1::ObjectiveTerm;
 
     fn measured(val_loss: f64) -> Measured {
         Measured {
@@ -282,16 +358,50 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_epochs_is_the_best() {
-        let mut best = Best::new(val_loss());
-        let improves = [3.0, 2.0, 2.0, 2.5, 1.0].map(|value| best.improves(&measured(value)));
-        assert_eq!(improves, [true, true, false, false, true]);
+        let mut best = Best::new(Aim::One(val_loss()));
+        let losses = [f64::NAN, 3.0, 2.0, 2.0, f64::NAN, 2.5, 1.0];
+        let improves = losses.map(|value| best.improves(&measured(value)));
+        assert_eq!(improves, [false, true, true, false, false, false, true]);
+    }
+
+    #[test]
+    fn several_objectives_are_weighed_against_each_other() {
+        let term = |metric: &str, direction: Direction, weight| ObjectiveTerm {
+            metric: metric.to_owned(),
+            direction: direction.into(),
+            weight,
+        };
+        let objective = Objective {
+            metric: "multi_objective".to_owned(),
+            direction: Direction::Min.into(),
+            terms: vec![
+                term("val_loss", Direction::Min, 2.0),
+                term("accuracy", Direction::Max, 1.0),
+            ],
+        };
+        let mut best = Best::new(Aim::new(&objective).expect("both are measured"));
+        let improves = [(1.0, 0.5), (1.0, 0.5), (1.1, 0.75), (0.5, 0.0)].map(|(loss, accuracy)| {
+            let mut measured = measured(loss);
+            measured.train.accuracy = accuracy;
+            best.improves(&measured)
+        });
+        assert_eq!(improves, [true, false, true, true]);
+        let unknown = Objective { terms: vec![term("val_f1", Direction::Max, 1.0)], ..objective };
+        assert!(Aim::new(&unknown).is_err());
     }
 
     #[test]
     fn patience_counts_epochs_without_enough_improvement() {
         let ends = |patience, min_delta, losses: &[f64]| {
-            let mut stopping = EarlyStopping::new(val_loss(), patience, min_delta);
-            losses.iter().position(|&loss| stopping.ends(&measured(loss)))
+            let mut stopping = EarlyStopping::new(&v1::EarlyStopping {
+                monitor: "val_loss".to_owned(),
+                direction: Direction::Min.into(),
+                patience,
+                min_delta,
+                restore_best: false,
+            })
+            .expect("it is measured");
+            losses.iter().position(|&loss| stopping.judge(&measured(loss)) == Verdict::Ends)
         };
         assert_eq!(ends(2, 0.0, &[3.0, 3.5, 2.9, 2.9, 3.0, 1.0]), Some(4));
         assert_eq!(ends(2, 0.5, &[3.0, 2.6, 2.4, 2.0, 2.0, 1.0]), Some(4));

@@ -4,7 +4,7 @@ use sweep_proto::v1::optimizer::Kind as OptimizerKind;
 use sweep_proto::v1::{Adam, Dataset, Loss, Model, Specification};
 
 use crate::error::TrainingError;
-use crate::metrics::{EarlyStopping, Goal};
+use crate::metrics::{Aim, EarlyStopping};
 
 /// How to train, and on what.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub(crate) struct Plan {
     /// At least one.
     pub(crate) batch_size: i64,
     pub(crate) optimizer: Adam,
-    pub(crate) objective: Goal,
+    pub(crate) objective: Aim,
     pub(crate) early_stopping: Option<EarlyStopping>,
 }
 
@@ -45,17 +45,14 @@ impl Plan {
             Some(OptimizerKind::Adam(adam)) => adam,
             None => return Err(missing("optimizer")),
         };
-        let early_stopping = training.early_stopping.map(|stopping| {
-            let goal = Goal::new("monitor", &stopping.monitor, stopping.direction)?;
-            Ok::<_, TrainingError>(EarlyStopping::new(goal, stopping.patience, stopping.min_delta))
-        });
+        let early_stopping = training.early_stopping.as_ref().map(EarlyStopping::new);
         Ok(Self {
             model: model.ok_or(missing("model"))?,
             dataset: dataset.ok_or(missing("dataset"))?,
             epochs: training.epochs,
             batch_size: i64::from(training.batch_size),
             optimizer,
-            objective: Goal::new("objective", &objective.metric, objective.direction)?,
+            objective: Aim::new(&objective)?,
             early_stopping: early_stopping.transpose()?,
         })
     }

@@ -7,7 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::dataset::{Dataset, Examples};
 use crate::error::TrainingError;
-use crate::metrics::{Best, EarlyStopping, Means, Measured, Totals};
+use crate::metrics::{Best, EarlyStopping, Means, Measured, Totals, Verdict};
 use crate::network::{Mode, Network};
 use crate::optimizer::Adam;
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
     pub(crate) epoch: u32,
     pub(crate) optimizer: Adam,
     pub(crate) best: Best,
-    /// Those of the best epoch.
+    /// Those of the best epoch, as [`Progress::best_value`] sees it.
     pub(crate) best_weights: Option<Snapshot>,
     pub(crate) early_stopping: Option<EarlyStopping>,
 }
@@ -31,10 +31,39 @@ impl Progress {
         Ok(Self {
             epoch: 0,
             optimizer: Adam::new(plan.optimizer, network.trainable())?,
-            best: Best::new(plan.objective),
+            best: Best::new(plan.objective.clone()),
             best_weights: None,
             early_stopping: plan.early_stopping.clone(),
         })
+    }
+
+    /// What the weights to hand in are the best by, at their epoch: what early
+    /// stopping monitors if it restores them, else the objective. `None` before
+    /// there are such weights.
+    pub(crate) fn best_value(&self) -> Option<f64> {
+        match &self.early_stopping {
+            Some(stopping) if stopping.restores_best() => stopping.state().0,
+            Some(_) | None => self.best.value(),
+        }
+    }
+
+    /// Takes in an epoch, and keeps its weights if it is the best so far.
+    ///
+    /// Returns whether it is to be the last.
+    fn follow(&mut self, measured: &Measured, network: &Network) -> Result<bool, TchError> {
+        let mut is_best = self.best.improves(measured);
+        let mut ends = false;
+        if let Some(stopping) = &mut self.early_stopping {
+            let verdict = stopping.judge(measured);
+            ends = verdict == Verdict::Ends;
+            if stopping.restores_best() {
+                is_best = verdict == Verdict::Improved;
+            }
+        }
+        if is_best {
+            self.best_weights = Some(Snapshot::of(network)?);
+        }
+        Ok(ends)
     }
 }
 
@@ -74,10 +103,7 @@ pub(crate) fn fit(
             return Ok(false);
         }
         progress.epoch = epoch;
-        if progress.best.improves(&measured) {
-            progress.best_weights = Some(Snapshot::of(network)?);
-        }
-        if progress.early_stopping.as_mut().is_some_and(|stopping| stopping.ends(&measured)) {
+        if progress.follow(&measured, network)? {
             break;
         }
     }

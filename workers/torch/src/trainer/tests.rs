@@ -87,6 +87,7 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
             objective: Some(Objective {
                 metric: "val_accuracy".into(),
                 direction: Direction::Max.into(),
+                terms: Vec::new(),
             }),
         },
         seed: u64::MAX - 2,
@@ -153,8 +154,8 @@ fn weights_are_those_of_the_best_epoch() {
     let folder = dataset();
     let mut execution = execution(folder.path(), 3);
     // The loss falls, so that the highest is that of the first epoch.
-    execution.specification.objective =
-        Some(Objective { metric: "loss".into(), direction: Direction::Max.into() });
+    let objective = execution.specification.objective.as_mut().expect("set above");
+    objective.metric = "loss".into();
     let worst_of_three = train(&execution, &mut Recorder::default()).expect("it trains");
     training(&mut execution).epochs = 1;
     let first_of_one = train(&execution, &mut Recorder::default()).expect("it trains");
@@ -173,6 +174,54 @@ fn weights_are_those_of_the_best_epoch() {
     let (_, header) = SafeTensors::read_metadata(&bytes).expect("a safetensors file");
     let version = header.metadata().as_ref().and_then(|metadata| metadata.get("sweep_version"));
     assert_eq!(version.map(String::as_str), Some(sweep_proto::VERSION));
+}
+
+#[test]
+fn restored_weights_are_those_of_the_best_epoch_by_the_monitor() {
+    let folder = dataset();
+    let weights = |execution: &Execution| {
+        let mut recorder = Recorder::default();
+        let trained = train(execution, &mut recorder).expect("it trains");
+        (trained.weights.expect("an epoch is the best"), recorder.measurements.len())
+    };
+    let first = weights(&execution(folder.path(), 1)).0;
+    // The loss falls, so that its best epoch is a later one.
+    let later = |epochs| {
+        let mut execution = execution(folder.path(), epochs);
+        execution.specification.objective = Some(Objective {
+            metric: "loss".into(),
+            direction: Direction::Min.into(),
+            terms: Vec::new(),
+        });
+        execution
+    };
+    let by_loss = weights(&later(3)).0;
+    assert_ne!(by_loss, first);
+    let stopping = |epochs, min_delta, patience, restore_best| {
+        let mut execution = later(epochs);
+        training(&mut execution).early_stopping = Some(EarlyStopping {
+            monitor: "loss".into(),
+            direction: Direction::Min.into(),
+            patience,
+            min_delta,
+            restore_best,
+        });
+        execution
+    };
+    // No improvement is large enough: the first epoch stays the best.
+    assert_eq!(weights(&stopping(9, 100.0, 2, true)), (first.clone(), 3), "stopped");
+    assert_eq!(weights(&stopping(3, 100.0, 9, true)), (first.clone(), 3), "not stopped");
+    assert_eq!(weights(&stopping(3, 100.0, 9, false)), (by_loss.clone(), 3));
+    // The objective is best at the first epoch, the monitor later.
+    let mut opposite = stopping(3, 0.0, 9, true);
+    opposite.specification.objective = Some(Objective {
+        metric: "loss".into(),
+        direction: Direction::Max.into(),
+        terms: Vec::new(),
+    });
+    assert_eq!(weights(&opposite), (by_loss, 3));
+    training(&mut opposite).early_stopping.as_mut().expect("set above").restore_best = false;
+    assert_eq!(weights(&opposite), (first, 3));
 }
 
 #[test]
@@ -216,6 +265,7 @@ fn early_stopping_ends_training() {
         direction: Direction::Max.into(),
         patience: 2,
         min_delta: 0.0,
+        restore_best: false,
     });
     let mut recorder = Recorder::default();
     let trained = train(&execution, &mut recorder).expect("it trains");
@@ -293,14 +343,31 @@ fn going_on_from_a_checkpoint_is_training_on_to_the_bit() {
     // Its best epoch is the first, and early stopping has waited when it pauses.
     let stopping = |epochs| {
         let mut execution = execution(folder.path(), epochs);
-        execution.specification.objective =
-            Some(Objective { metric: "loss".into(), direction: Direction::Max.into() });
+        execution.specification.objective = Some(Objective {
+            metric: "loss".into(),
+            direction: Direction::Max.into(),
+            terms: Vec::new(),
+        });
         training(&mut execution).early_stopping = Some(EarlyStopping {
             monitor: "loss".into(),
             direction: Direction::Max.into(),
             patience: 4,
             min_delta: 0.0,
+            restore_best: false,
         });
+        execution
+    };
+    // The weights to restore are those of an epoch before it pauses, although
+    // the objective has been better since.
+    let restoring = |epochs| {
+        let mut execution = stopping(epochs);
+        execution.specification.objective = Some(Objective {
+            metric: "loss".into(),
+            direction: Direction::Min.into(),
+            terms: Vec::new(),
+        });
+        let stopping = training(&mut execution).early_stopping.as_mut();
+        stopping.expect("set above").restore_best = true;
         execution
     };
     let whole = train_in_parts(plain, &[6]);
@@ -310,6 +377,9 @@ fn going_on_from_a_checkpoint_is_training_on_to_the_bit() {
     assert_eq!(whole.0.len(), 5, "ended early");
     assert_eq!(whole.1.checkpoint.as_ref().map(|checkpoint| checkpoint.epoch), Some(5));
     assert!(train_in_parts(stopping, &[2, 3, 9]) == whole, "not the same bits");
+    let whole = train_in_parts(restoring, &[9]);
+    assert_eq!(whole.1.weights, train_in_parts(restoring, &[1]).1.weights, "the first is the best");
+    assert!(train_in_parts(restoring, &[2, 3, 9]) == whole, "not the same bits");
     // One that has ended early goes on when it is told to.
     assert_eq!(train_in_parts(stopping, &[9, 10]).0.len(), 6);
 
