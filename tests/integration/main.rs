@@ -4,6 +4,7 @@
 //! on the network, the training settings and the seed. Tests that train are
 //! `workers/torch/tests/`.
 
+mod algorithms;
 mod checkpoints;
 mod commands;
 mod extend;
