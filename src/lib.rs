@@ -15,7 +15,8 @@
 //! leased to workers; an [`Attempt`](study::Attempt) is one lease of it. A
 //! [`Measurement`](study::Measurement) is the metrics of one epoch. The
 //! [`Objective`](study::Objective) is the metric, or the weighted sum of several,
-//! that the search improves, and an [`Oracle`](oracle::Oracle) proposes assignments.
+//! that the search improves. An [`Oracle`](oracle::Oracle) proposes assignments; a
+//! [`Stopping`](oracle::Stopping) rule ends trials early.
 //!
 //! # A trial's path
 //!
