@@ -63,7 +63,8 @@ fn another_space_is_taken_only_when_asked_for() {
 fn what_was_under_way_is_finished_with_the_defaults_of_what_is_new() {
     let workplace = Workplace::new(EXPERIMENT);
     let mut running = Running::start(workplace.study(30));
-    running.wait_for("epoch", 10);
+    // One worker may be well ahead of the other, with both executions of trial 0.
+    running.wait_for("epoch", 16);
     running.signal("KILL");
     running.end();
     let (code, stderr) = outcome(&workplace, &[&BETA[..], &["--extend"]].concat());
@@ -77,7 +78,7 @@ fn what_was_under_way_is_finished_with_the_defaults_of_what_is_new() {
     let column = beta.expect("the new column");
     let before =
         found.lines().skip(1).take_while(|line| line.split(',').nth(column) == Some("")).count();
-    assert!((2..8).contains(&before), "{found}");
+    assert!((1..8).contains(&before), "{found}");
     assert_eq!(lines(&without("beta", &found), before + 1), lines(&expected, before + 1));
     assert_eq!(found.matches(",completed,").count(), 8, "{found}");
 }

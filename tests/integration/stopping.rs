@@ -46,13 +46,12 @@ fn score(trial: &BTreeMap<String, String>) -> f64 {
 
 /// What has to hold of a finished study, whoever did the work.
 fn assert_sound(workplace: &Workplace) {
-    let objectives: Vec<(String, u32, f64)> = rows(workplace, "measurements.csv")
-        .iter()
-        .map(|row| {
-            let epoch = row["epoch"].parse().expect("a number");
-            (row["trial"].clone(), epoch, row["val_accuracy"].parse().expect("a number"))
-        })
-        .collect();
+    let mut lasts: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for row in rows(workplace, "measurements.csv") {
+        let epoch: u32 = row["epoch"].parse().expect("a number");
+        let last = lasts.entry((row["trial"].clone(), row["execution"].clone())).or_default();
+        *last = epoch.max(*last);
+    }
     let trials = rows(workplace, "trials.csv");
     assert_eq!(trials.len(), 16);
     let of = |state: &str| trials.iter().filter(|trial| trial["state"] == state).count();
@@ -61,12 +60,13 @@ fn assert_sound(workplace: &Workplace) {
     assert!(completed >= 1, "the best so far is never stopped");
     assert!(stopped >= 4, "{stopped} of 16");
     for trial in &trials {
-        let epochs = objectives.iter().filter(|(id, ..)| *id == trial["trial"]);
-        let last = epochs.map(|(_, epoch, _)| *epoch).max().expect("it was measured");
+        let epochs = lasts.iter().filter(|((id, _), _)| *id == trial["trial"]);
+        let epochs: Vec<u32> = epochs.map(|(_, last)| *last).collect();
         assert!((0.0..=1.0).contains(&score(trial)));
         match trial["state"].as_str() {
-            "completed" => assert_eq!(last, 10),
-            _ => assert!(last < 10, "{trial:?} after {last} epochs"),
+            "completed" => assert!(epochs.iter().all(|last| *last == 10), "{trial:?}: {epochs:?}"),
+            // Its other execution may have been quicker, and done.
+            _ => assert!(epochs.iter().any(|last| *last < 10), "{trial:?}: {epochs:?}"),
         }
     }
     let best = workplace.read("runs/toy/best/hyperparameters.json");
