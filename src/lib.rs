@@ -53,9 +53,10 @@
 //! - No reply precedes its record: what a worker was told is on disk.
 //! - Only [`Study::apply`](study::Study::apply) changes a trial, so a study read
 //!   back from its records is the study that was.
-//! - With the same file and seed, the same trials are proposed in the same
-//!   order, whatever the number of workers, their deaths, or restarts of the
-//!   coordinator.
+//! - With the same file and seed, random, grid and list searches propose the
+//!   same trials in the same order, whatever the number of workers, their
+//!   deaths, or restarts of the coordinator. Every oracle is a pure function of
+//!   the study.
 //! - Training that goes on from a checkpoint gives, on a CPU, the numbers of
 //!   training that never paused.
 //! - A file that others read is replaced whole or not at all.
