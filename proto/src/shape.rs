@@ -6,7 +6,7 @@
 //! checked, and what no machine could hold is refused.
 
 use crate::v1::layer::Kind;
-use crate::v1::{Conv2d, Dense, Gru, Layer, MaxPool2d, Model, Padding, Size};
+use crate::v1::{Conv2d, Dense, Gru, Layer, Model, Padding, Pool2d, Size};
 
 /// Most weights of one network. At four bytes each this is 4 TiB, more than any
 /// device holds; sums below it cannot overflow.
@@ -146,13 +146,14 @@ fn infer_layer(layer: &Layer, input: &[u32]) -> Result<Made, Fault> {
     let made = match kind {
         Kind::Conv2d(conv) => conv2d(conv, input)?,
         Kind::BatchNorm(_) => batch_norm(input)?,
-        Kind::MaxPool2d(pool) => max_pool2d(pool, input)?,
+        Kind::Pool2d(pool) => max_pool2d(pool, input)?,
         Kind::Dropout(_) => Made::new("Dropout", input.to_vec()),
         Kind::Flatten(_) => Made::new("Flatten", vec![product(input)?]),
         Kind::ToSequence(_) => to_sequence(input)?,
         Kind::Gru(gru) => recurrent(gru, input)?,
         Kind::Dense(layer) => dense(layer, input)?,
         Kind::Activation(_) => Made::new("Activation", input.to_vec()),
+        _ => return Err(Fault::new("not inferred yet")),
     };
     let values = made.shape.iter().try_fold(1, |product: u64, &size| {
         product.checked_mul(u64::from(size)).filter(|&product| product <= MAX_VALUES)
@@ -212,7 +213,7 @@ fn batch_norm(input: &[u32]) -> Result<Made, Fault> {
 }
 
 /// (h, w, c) -> (h', w', c)
-fn max_pool2d(layer: &MaxPool2d, input: &[u32]) -> Result<Made, Fault> {
+fn max_pool2d(layer: &Pool2d, input: &[u32]) -> Result<Made, Fault> {
     let [height, width, channels] = image("max_pool2d", input)?;
     let pool = size("pool", layer.pool)?;
     let strides = size("strides", layer.strides)?;
@@ -314,7 +315,7 @@ struct Window {
 /// How many places the window has in each direction; `None` if it does not fit.
 fn slide(window: Window, input: [u32; 2]) -> Option<[u32; 2]> {
     let places = |axis: usize| match window.padding {
-        Padding::Same => Some(input[axis].div_ceil(window.strides[axis])),
+        Padding::Same | Padding::Causal => Some(input[axis].div_ceil(window.strides[axis])),
         Padding::Valid => {
             let rest = u64::from(input[axis]).checked_sub(window.spans[axis])?;
             u32::try_from(rest / u64::from(window.strides[axis]) + 1).ok()

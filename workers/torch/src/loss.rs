@@ -1,6 +1,6 @@
 //! Categorical cross-entropy.
 
-use sweep_proto::v1::Activation;
+use sweep_proto::v1::Function as Activation;
 use tch::{Reduction, TchError, Tensor};
 
 /// Probabilities nearer to 0 or 1 than this are clipped, as in Keras.

@@ -1,7 +1,7 @@
 //! A specification, checked: what [`fit`](crate::training::fit) follows.
 
 use sweep_proto::v1::optimizer::Kind as OptimizerKind;
-use sweep_proto::v1::{Adam, Dataset, Loss, Model, Specification};
+use sweep_proto::v1::{Adam, Dataset, Model, Specification, loss};
 
 use crate::error::TrainingError;
 use crate::metrics::{Aim, EarlyStopping};
@@ -37,13 +37,13 @@ impl Plan {
         if training.batch_size == 0 {
             return Err(zero("batch size"));
         }
-        match Loss::try_from(training.loss) {
-            Ok(Loss::CategoricalCrossentropy) => {}
-            Ok(Loss::Unspecified) | Err(_) => return Err(missing("loss")),
+        match training.loss.and_then(|loss| loss.kind) {
+            Some(loss::Kind::CategoricalCrossentropy(_)) => {}
+            _ => return Err(missing("loss")),
         }
         let optimizer = match training.optimizer.and_then(|optimizer| optimizer.kind) {
             Some(OptimizerKind::Adam(adam)) => adam,
-            None => return Err(missing("optimizer")),
+            _ => return Err(missing("optimizer")),
         };
         let early_stopping = training.early_stopping.as_ref().map(EarlyStopping::new);
         Ok(Self {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::{
-    Activation, ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, Gru, Layer, MaxPool2d,
-    Model, Padding, Size, ToSequence,
+    Activation, BatchNorm, Conv2d, Dense, Dropout, Flatten, Function, Gru, Layer, Model, Padding,
+    Pool2d, Size, ToSequence,
 };
 use tch::Tensor;
 use tempfile::TempDir;
@@ -63,13 +63,14 @@ pub(crate) fn model(kinds: impl IntoIterator<Item = LayerKind>) -> Model {
         let name = match kind {
             LayerKind::Conv2d(_) => "conv2d",
             LayerKind::BatchNorm(_) => "batch_norm",
-            LayerKind::MaxPool2d(_) => "max_pool2d",
+            LayerKind::Pool2d(_) => "max_pool2d",
             LayerKind::Dropout(_) => "dropout",
             LayerKind::Flatten(_) => "flatten",
             LayerKind::ToSequence(_) => "to_sequence",
             LayerKind::Gru(_) => "gru",
             LayerKind::Dense(_) => "dense",
             LayerKind::Activation(_) => "activation",
+            _ => "layer",
         };
         let before = names.iter().filter(|&&other| other == name).count();
         names.push(name);
@@ -83,8 +84,13 @@ pub(crate) fn size(height: u32, width: u32) -> Option<Size> {
     Some(Size { height, width })
 }
 
+/// An activation without options.
+pub(crate) fn of(function: Function) -> Activation {
+    Activation { function: function.into(), slope: 0.0 }
+}
+
 /// A convolution with Keras's defaults.
-pub(crate) fn conv2d_options(filters: u32, kernel: (u32, u32), activation: Activation) -> Conv2d {
+pub(crate) fn conv2d_options(filters: u32, kernel: (u32, u32), activation: Function) -> Conv2d {
     Conv2d {
         filters,
         kernel: size(kernel.0, kernel.1),
@@ -92,11 +98,12 @@ pub(crate) fn conv2d_options(filters: u32, kernel: (u32, u32), activation: Activ
         padding: Padding::Valid.into(),
         dilation: size(1, 1),
         use_bias: true,
-        activation: activation.into(),
+        activation: Some(of(activation)),
+        kernel_regularizer: None,
     }
 }
 
-pub(crate) fn conv2d(filters: u32, activation: Activation) -> LayerKind {
+pub(crate) fn conv2d(filters: u32, activation: Function) -> LayerKind {
     LayerKind::Conv2d(conv2d_options(filters, (3, 3), activation))
 }
 
@@ -106,7 +113,7 @@ pub(crate) fn batch_norm() -> LayerKind {
 
 pub(crate) fn max_pool2d(height: u32, width: u32) -> LayerKind {
     let pool = size(height, width);
-    LayerKind::MaxPool2d(MaxPool2d { pool, strides: pool, padding: Padding::Valid.into() })
+    LayerKind::Pool2d(Pool2d { pool, strides: pool, ..Pool2d::default() })
 }
 
 pub(crate) fn dropout(rate: f64) -> LayerKind {
@@ -125,18 +132,19 @@ pub(crate) fn to_sequence() -> LayerKind {
 pub(crate) fn gru_options(units: u32) -> Gru {
     Gru {
         units,
-        activation: Activation::Tanh.into(),
-        recurrent_activation: Activation::Sigmoid.into(),
+        activation: Some(of(Function::Tanh)),
+        recurrent_activation: Some(of(Function::Sigmoid)),
         return_sequences: false,
         reset_after: true,
         use_bias: true,
+        ..Gru::default()
     }
 }
 
-pub(crate) fn dense(units: u32, activation: Activation) -> LayerKind {
-    LayerKind::Dense(Dense { units, activation: activation.into(), use_bias: true })
+pub(crate) fn dense(units: u32, activation: Function) -> LayerKind {
+    LayerKind::Dense(Dense { units, activation: Some(of(activation)), use_bias: true, kernel_regularizer: None })
 }
 
-pub(crate) fn activation(activation: Activation) -> LayerKind {
-    LayerKind::Activation(ActivationLayer { activation: activation.into() })
+pub(crate) fn activation(activation: Function) -> LayerKind {
+    LayerKind::Activation(of(activation))
 }

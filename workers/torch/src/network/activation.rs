@@ -1,6 +1,6 @@
 //! Activations, as Keras defines them.
 
-use sweep_proto::v1::{Activation, ActivationLayer as Options};
+use sweep_proto::v1::{Activation as Options, Function as Activation};
 use tch::{TchError, Tensor};
 
 use super::{Layer, Mode};
@@ -12,7 +12,7 @@ pub(super) struct Activate(Activation);
 
 impl Activate {
     pub(super) fn build(options: &Options) -> Result<Self, LayerError> {
-        known(options.activation).map(Self)
+        known(Some(*options)).map(Self)
     }
 }
 
@@ -27,9 +27,9 @@ impl Layer for Activate {
     }
 }
 
-/// The activation of a number on the wire.
-pub(super) fn known(number: i32) -> Result<Activation, LayerError> {
-    Activation::try_from(number).map_err(|_| LayerError::Unknown("activation"))
+/// The activation on the wire.
+pub(super) fn known(options: Option<Options>) -> Result<Activation, LayerError> {
+    Activation::try_from(options.unwrap_or_default().function).map_err(|_| LayerError::Unknown("activation"))
 }
 
 /// An activation of values that somebody else may still need; softmax over the last axis.
@@ -41,6 +41,7 @@ pub(super) fn apply(activation: Activation, values: &Tensor) -> Result<Tensor, T
         Activation::Elu => values.f_elu(),
         Activation::Sigmoid => values.f_sigmoid(),
         Activation::Softmax => values.f_softmax(-1, None),
+        _ => unimplemented!(),
     }
 }
 
@@ -61,6 +62,7 @@ pub(super) fn apply_in_place(
         Activation::Elu => values.f_elu_(),
         Activation::Sigmoid => values.f_sigmoid_(),
         Activation::Softmax => values.f_softmax(axis, None),
+        _ => unimplemented!(),
     }
 }
 
@@ -73,5 +75,6 @@ pub(super) fn is_monotonic(activation: Activation) -> bool {
         | Activation::Elu
         | Activation::Sigmoid => true,
         Activation::Softmax => false,
+        _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! A matrix on the last axis.
 
-use sweep_proto::v1::{Activation, Dense as Options};
+use sweep_proto::v1::{Function as Activation, Dense as Options};
 use tch::{Device, TchError, Tensor};
 
 use super::activation::{apply_in_place, known};

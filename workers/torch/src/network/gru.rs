@@ -16,7 +16,7 @@
 //! pair of activations and one of the forms; the sequences here are short, so
 //! that it would gain little.
 
-use sweep_proto::v1::{Activation, Gru as Options};
+use sweep_proto::v1::{Function as Activation, Gru as Options};
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::activation::{apply, known};

@@ -1,6 +1,6 @@
 //! The greatest value of each window.
 
-use sweep_proto::v1::{Activation, MaxPool2d as Options};
+use sweep_proto::v1::{Function as Activation, Pool2d as Options};
 use tch::{TchError, Tensor};
 
 use super::activation::apply_in_place;

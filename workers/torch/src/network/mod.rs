@@ -25,7 +25,7 @@ use std::iter;
 
 use sweep_proto::shape;
 use sweep_proto::v1::layer::Kind as LayerKind;
-use sweep_proto::v1::{Activation, Layer as LayerSpecification, Model};
+use sweep_proto::v1::{Function as Activation, Layer as LayerSpecification, Model};
 use tch::{Device, Kind, TchError, Tensor};
 
 use self::activation::{Activate, is_monotonic};
@@ -104,7 +104,7 @@ impl Network {
             let mut layer = build_layer(specification, features, device).map_err(|source| {
                 TrainingError::Layer { layer: specification.name.clone(), source }
             })?;
-            if matches!(specification.kind, Some(LayerKind::MaxPool2d(_)))
+            if matches!(specification.kind, Some(LayerKind::Pool2d(_)))
                 && let Some(before) = stages.last_mut()
             {
                 pool_before_activation(before.layer.as_mut(), layer.as_mut());
@@ -162,13 +162,14 @@ fn build_layer(
         Some(LayerKind::BatchNorm(options)) => {
             Box::new(BatchNorm::build(options, features, device)?)
         }
-        Some(LayerKind::MaxPool2d(options)) => Box::new(MaxPool2d::build(options)?),
+        Some(LayerKind::Pool2d(options)) => Box::new(MaxPool2d::build(options)?),
         Some(LayerKind::Dropout(options)) => Box::new(Dropout::build(options)?),
         Some(LayerKind::Flatten(_)) => Box::new(Flatten),
         Some(LayerKind::ToSequence(_)) => Box::new(ToSequence),
         Some(LayerKind::Gru(options)) => Box::new(Gru::build(options, features, device)?),
         Some(LayerKind::Dense(options)) => Box::new(Dense::build(options, features, device)?),
         Some(LayerKind::Activation(options)) => Box::new(Activate::build(options)?),
+        Some(_) => return Err(LayerError::Unknown("kind of layer")),
     })
 }
 

@@ -24,7 +24,7 @@ fn images() -> Model {
     first.strides = size(2, 1);
     first.padding = Padding::Same.into();
     let mut pool = max_pool2d(2, 3);
-    if let LayerKind::MaxPool2d(pool) = &mut pool {
+    if let LayerKind::Pool2d(pool) = &mut pool {
         pool.strides = size(1, 2);
         pool.padding = Padding::Same.into();
     }
@@ -47,14 +47,14 @@ fn images() -> Model {
 /// The network `sequences` of `golden/generate.py`.
 fn sequences() -> Model {
     let mut first = gru_options(3);
-    first.activation = Activation::Relu.into();
-    first.recurrent_activation = Activation::Softmax.into();
+    first.activation = Some(testing::of(Activation::Relu));
+    first.recurrent_activation = Some(testing::of(Activation::Softmax));
     first.reset_after = false;
     first.return_sequences = true;
     let mut second = gru_options(4);
     second.return_sequences = true;
     let mut third = gru_options(3);
-    third.activation = Activation::Elu.into();
+    third.activation = Some(testing::of(Activation::Elu));
     third.reset_after = false;
     third.use_bias = false;
     model([
@@ -216,7 +216,7 @@ fn what_cannot_be_built_is_infeasible_and_named() {
         Failure::from(Network::build(&model(kinds), &[6, 6, 1], 4, Device::Cpu).expect_err("wrong"))
     };
     let mut unknown = gru_options(3);
-    unknown.activation = 77;
+    unknown.activation = Some(sweep_proto::v1::Activation { function: 77, slope: 0.0 });
     for (kinds, name) in [
         (
             vec![conv2d(1, Activation::Relu), conv2d(1, Activation::Relu), max_pool2d(3, 3)],

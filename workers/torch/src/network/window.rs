@@ -56,7 +56,7 @@ impl Window {
     fn padding_of(&self, axis: usize, size: i64) -> (i64, i64) {
         match self.padding {
             Padding::Valid => (0, 0),
-            Padding::Same => {
+            Padding::Same | Padding::Causal => {
                 let outputs = (size + self.strides[axis] - 1) / self.strides[axis];
                 let reach = (self.size[axis] - 1) * self.dilation[axis] + 1;
                 let total = ((outputs - 1) * self.strides[axis] + reach - size).max(0);

@@ -6,8 +6,8 @@ use safetensors::SafeTensors;
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::optimizer::Kind as OptimizerKind;
 use sweep_proto::v1::{
-    Activation, Adam, Direction, EarlyStopping, FailureKind, Loss, Measurement, Objective,
-    Optimizer, Specification, Training,
+    Adam, CategoricalCrossentropy, Direction, EarlyStopping, FailureKind, Function as Activation,
+    Loss, Measurement, Objective, Optimizer, Specification, Training, loss,
 };
 use sweep_session::Checkpoint;
 use tch::Device;
@@ -53,7 +53,7 @@ fn crnn() -> v1::Model {
     first.return_sequences = true;
     let mut second = gru_options(8);
     second.reset_after = false;
-    second.activation = Activation::Relu.into();
+    second.activation = Some(testing::of(Activation::Relu));
     model([
         conv2d(8, Activation::Elu),
         batch_norm(),
@@ -74,15 +74,20 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
             training: Some(Training {
                 epochs,
                 batch_size: 8,
-                loss: Loss::CategoricalCrossentropy.into(),
-                optimizer: Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)) }),
-                early_stopping: None,
+                loss: Some(Loss {
+                    kind: Some(loss::Kind::CategoricalCrossentropy(
+                        CategoricalCrossentropy::default(),
+                    )),
+                }),
+                optimizer: Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)), clipping: None }),
+                ..Training::default()
             }),
             dataset: Some(v1::Dataset {
                 digest: "d1".into(),
                 path: folder.display().to_string(),
                 input_shape: SHAPE.to_vec(),
                 classes: CLASSES,
+                class_names: Vec::new(),
             }),
             objective: Some(Objective {
                 metric: "val_accuracy".into(),
@@ -229,7 +234,7 @@ fn divergence_is_reported_and_told() {
     let folder = dataset();
     let mut execution = execution(folder.path(), 9);
     let adam = Adam { learning_rate: 1e30, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
-    training(&mut execution).optimizer = Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)) });
+    training(&mut execution).optimizer = Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)), clipping: None });
     let mut recorder = Recorder::default();
     let failure = train(&execution, &mut recorder).expect_err("nothing can be learned");
     assert_eq!(failure.kind, FailureKind::Diverged);
