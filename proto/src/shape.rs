@@ -4,9 +4,22 @@
 //! worker builds what is inferred here. A model comes off the wire or out of a
 //! file that someone wrote, so every number in it may be absurd: arithmetic is
 //! checked, and what no machine could hold is refused.
+//!
+//! This file walks through the layers; the rules are in the files beside it.
 
+mod arrange;
+mod convolution;
+mod fault;
+mod join;
+mod recurrent;
+mod window;
+
+use crate::mobilenet_v2;
 use crate::v1::layer::Kind;
-use crate::v1::{Conv2d, Dense, Gru, Layer, Model, Padding, Pool2d, Size};
+use crate::v1::{
+    Dense, Layer, MobileNetV2, Model, Parallel, SpatialDropout, SpecAugment, parallel,
+};
+use fault::{Fault, image, last, positive, sequence, share};
 
 /// Most weights of one network. At four bytes each this is 4 TiB, more than any
 /// device holds; sums below it cannot overflow.
@@ -15,7 +28,7 @@ pub const MAX_PARAMETERS: u64 = 1 << 40;
 /// Most values that one layer makes of one example, for the same reason.
 pub const MAX_VALUES: u64 = 1 << 40;
 
-/// What a layer makes of its input.
+/// What a layer makes of its input: a row of Keras's `model.summary()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerSummary {
     /// The layer's name in the model.
@@ -28,13 +41,15 @@ pub struct LayerSummary {
     pub parameters: u64,
     /// Number of weights that training changes.
     pub trainable: u64,
+    /// About how many values of one example training keeps for the gradient.
+    pub(crate) kept: u64,
 }
 
 /// A layer that cannot work on what it is given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("layer {} `{layer}`: {message}", index + 1)]
 pub struct ShapeError {
-    /// Position in the model, from 0.
+    /// Row of the layer in the summary, from 0.
     pub index: usize,
     /// Name of the layer.
     pub layer: String,
@@ -44,44 +59,33 @@ pub struct ShapeError {
     pub hint: Option<String>,
 }
 
-/// Infers the output shape and the number of parameters of every layer.
+/// Infers the output shape and the number of parameters of every layer, and
+/// checks that the last one gives a value for each class.
 ///
 /// - `input`: shape of one example, channels last
 /// - `classes`: how many classes the last layer has to tell apart
 ///
+/// Returns a row a layer, branches before the layer that joins them.
+///
 /// # Errors
 ///
 /// The first layer whose input has the wrong rank or is too small, or a last
-/// layer that does not give `classes` values.
+/// layer that does not give `classes` values. One value is enough for two classes.
 pub fn infer(model: &Model, input: &[u32], classes: u32) -> Result<Vec<LayerSummary>, ShapeError> {
-    let mut summaries: Vec<LayerSummary> = Vec::with_capacity(model.layers.len());
-    let mut total = 0;
-    for (index, layer) in model.layers.iter().enumerate() {
-        let shape = summaries.last().map_or(input, |before| &before.output_shape);
-        let at = |fault: Fault| ShapeError {
-            index,
-            layer: layer.name.clone(),
-            message: fault.message,
-            hint: fault.hint,
-        };
-        let made = infer_layer(layer, shape).map_err(at)?;
-        total += made.parameters;
-        if total > MAX_PARAMETERS {
-            return Err(at(Fault::new(format!(
-                "the network would have more than {MAX_PARAMETERS} parameters"
-            ))
-            .hint("use fewer units or filters, or pool more before it")));
-        }
-        summaries.push(LayerSummary {
-            name: layer.name.clone(),
-            kind: made.kind,
-            output_shape: made.shape,
-            parameters: made.parameters,
-            trainable: made.trainable,
-        });
-    }
+    let summaries = infer_layers(&model.layers, input)?;
     check_output(&summaries, classes)?;
     Ok(summaries)
+}
+
+/// As [`infer`], for layers that need not end in classes.
+///
+/// # Errors
+///
+/// The first layer whose input has the wrong rank or is too small.
+pub fn infer_layers(layers: &[Layer], input: &[u32]) -> Result<Vec<LayerSummary>, ShapeError> {
+    let mut walk = Walk { summaries: Vec::with_capacity(layers.len()), parameters: 0 };
+    walk.layers(layers, input, false)?;
+    Ok(walk.summaries)
 }
 
 /// A shape as people write it: `(128, 660, 1)`.
@@ -94,34 +98,19 @@ pub fn display_shape(shape: &[u32]) -> String {
     }
 }
 
-/// What is wrong, before it is known where.
-struct Fault {
-    message: String,
-    hint: Option<String>,
-}
-
-impl Fault {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
 /// What a layer makes of its input, before it has a name.
 struct Made {
     kind: &'static str,
     shape: Vec<u32>,
     parameters: u64,
     trainable: u64,
+    /// See [`LayerSummary::kept`]; as many as the output has, unless set.
+    kept: Option<u64>,
 }
 
 impl Made {
-    fn new(kind: &'static str, shape: Vec<u32>) -> Self {
-        Self { kind, shape, parameters: 0, trainable: 0 }
+    fn new(kind: &'static str, shape: &[u32]) -> Self {
+        Self { kind, shape: shape.to_vec(), parameters: 0, trainable: 0, kept: None }
     }
 
     /// All of them trainable. `None` stands for a number beyond 64 bits.
@@ -133,28 +122,127 @@ impl Made {
         self.trainable = self.parameters;
         Ok(self)
     }
+
+    fn keeping(mut self, kept: u64) -> Self {
+        self.kept = Some(kept);
+        self
+    }
+
+    /// Keeps `times` as many values as its output has.
+    fn keeping_times(self, times: u64) -> Self {
+        let values = values(&self.shape);
+        self.keeping(values.saturating_mul(times))
+    }
 }
 
-fn infer_layer(layer: &Layer, input: &[u32]) -> Result<Made, Fault> {
-    if input.is_empty() || input.contains(&0) {
-        return Err(Fault::new(format!("its input {} is empty", display_shape(input))));
+/// The rows so far.
+struct Walk {
+    summaries: Vec<LayerSummary>,
+    parameters: u64,
+}
+
+impl Walk {
+    /// Adds the rows of layers that follow one another; returns the last output's shape.
+    fn layers(
+        &mut self,
+        layers: &[Layer],
+        input: &[u32],
+        in_branch: bool,
+    ) -> Result<Vec<u32>, ShapeError> {
+        let mut shape = input.to_vec();
+        for layer in layers {
+            let made = match &layer.kind {
+                Some(Kind::Parallel(parallel)) => {
+                    let branches = self.branches(layer, parallel, &shape)?;
+                    self.joined(parallel, &branches)
+                }
+                Some(Kind::Normalization(_)) => self.normalization(&shape, in_branch),
+                _ => one_layer(layer, &shape),
+            };
+            shape = self.add(layer, made)?;
+        }
+        Ok(shape)
     }
-    let kind = layer
-        .kind
-        .as_ref()
-        .ok_or_else(|| Fault::new("this version of sweep does not know its kind"))?;
-    let made = match kind {
-        Kind::Conv2d(conv) => conv2d(conv, input)?,
-        Kind::BatchNorm(_) => batch_norm(input)?,
-        Kind::Pool2d(pool) => max_pool2d(pool, input)?,
-        Kind::Dropout(_) => Made::new("Dropout", input.to_vec()),
-        Kind::Flatten(_) => Made::new("Flatten", vec![product(input)?]),
-        Kind::ToSequence(_) => to_sequence(input)?,
-        Kind::Gru(gru) => recurrent(gru, input)?,
-        Kind::Dense(layer) => dense(layer, input)?,
-        Kind::Activation(_) => Made::new("Activation", input.to_vec()),
-        _ => return Err(Fault::new("not inferred yet")),
-    };
+
+    /// Output shapes of the branches.
+    fn branches(
+        &mut self,
+        layer: &Layer,
+        parallel: &Parallel,
+        input: &[u32],
+    ) -> Result<Vec<Vec<u32>>, ShapeError> {
+        if parallel.branches.is_empty() {
+            return Err(self.error(layer, Fault::new("it has no branches")));
+        }
+        if input.is_empty() || input.contains(&0) {
+            return Err(self.error(layer, Fault::empty(input)));
+        }
+        let branches = parallel.branches.iter();
+        branches.map(|branch| self.layers(&branch.layers, input, true)).collect()
+    }
+
+    fn joined(&self, parallel: &Parallel, branches: &[Vec<u32>]) -> Result<Made, Fault> {
+        match &parallel.merge {
+            Some(parallel::Merge::Concatenate(options)) => join::concatenate(options, branches),
+            Some(parallel::Merge::Add(_)) => {
+                let has_shortcut = parallel.branches.iter().all(|branch| !branch.layers.is_empty());
+                join::add(branches, has_shortcut)
+            }
+            None => Err(Fault::unknown("way to join branches")),
+        }
+    }
+
+    /// Its mean and variance are those of the data, which no training may change.
+    fn normalization(&self, input: &[u32], in_branch: bool) -> Result<Made, Fault> {
+        if in_branch || self.parameters > 0 {
+            let fault = Fault::new("`normalization` must stand before all layers with weights");
+            return Err(fault.hint("put it first, and not into a branch"));
+        }
+        if input.is_empty() || input.contains(&0) {
+            return Err(Fault::empty(input));
+        }
+        let mut made = Made::new("Normalization", input).with(Some(2 * u64::from(last(input))))?;
+        made.trainable = 0;
+        Ok(made)
+    }
+
+    /// Adds a row; returns its shape.
+    fn add(&mut self, layer: &Layer, made: Result<Made, Fault>) -> Result<Vec<u32>, ShapeError> {
+        let made = made.and_then(bounded).map_err(|fault| self.error(layer, fault))?;
+        self.parameters += made.parameters;
+        if self.parameters > MAX_PARAMETERS {
+            let message = format!("the network would have more than {MAX_PARAMETERS} parameters");
+            let fault =
+                Fault::new(message).hint("use fewer units or filters, or pool more before it");
+            return Err(self.error(layer, fault));
+        }
+        let kept = made.kept.unwrap_or_else(|| values(&made.shape));
+        self.summaries.push(LayerSummary {
+            name: layer.name.clone(),
+            kind: made.kind,
+            output_shape: made.shape.clone(),
+            parameters: made.parameters,
+            trainable: made.trainable,
+            kept,
+        });
+        Ok(made.shape)
+    }
+
+    fn error(&self, layer: &Layer, fault: Fault) -> ShapeError {
+        ShapeError {
+            index: self.summaries.len(),
+            layer: layer.name.clone(),
+            message: fault.message,
+            hint: fault.hint,
+        }
+    }
+}
+
+/// Refuses an output that nothing could hold.
+fn bounded(made: Made) -> Result<Made, Fault> {
+    if made.shape.contains(&0) {
+        return Err(Fault::new(format!("its output {} is empty", display_shape(&made.shape))));
+    }
     let values = made.shape.iter().try_fold(1, |product: u64, &size| {
         product.checked_mul(u64::from(size)).filter(|&product| product <= MAX_VALUES)
     });
@@ -167,111 +255,142 @@ fn infer_layer(layer: &Layer, input: &[u32]) -> Result<Made, Fault> {
     }
 }
 
-/// (h, w, c) -> (h', w', filters)
-fn conv2d(conv: &Conv2d, input: &[u32]) -> Result<Made, Fault> {
-    let [height, width, channels] = image("conv2d", input)?;
-    let kernel = size("kernel", conv.kernel)?;
-    let strides = size("strides", conv.strides)?;
-    let dilation = size("dilation", conv.dilation)?;
-    positive("filters", conv.filters)?;
-    if strides != [1, 1] && dilation != [1, 1] {
-        return Err(Fault::new(format!(
-            "strides {} and dilation {} cannot both be larger than 1",
-            display_shape(&strides),
-            display_shape(&dilation)
-        ))
-        .hint("leave one of them at 1"));
+/// How many values a shape has, at most 2^64 - 1.
+fn values(shape: &[u32]) -> u64 {
+    shape.iter().fold(1, |product: u64, &size| product.saturating_mul(u64::from(size)))
+}
+
+fn one_layer(layer: &Layer, input: &[u32]) -> Result<Made, Fault> {
+    if input.is_empty() || input.contains(&0) {
+        return Err(Fault::empty(input));
     }
-    let spans = [span(kernel[0], dilation[0]), span(kernel[1], dilation[1])];
-    let padding = padding(conv.padding)?;
-    let [height, width] =
-        slide(Window { spans, strides, padding }, [height, width]).ok_or_else(|| {
-            let kernel = display_shape(&kernel);
-            let dilated = if dilation == [1, 1] {
-                String::new()
-            } else {
-                format!(" with dilation {}", display_shape(&dilation))
-            };
-            too_small(&format!("kernel {kernel}{dilated}"), input)
-        })?;
-    let weights = u64::from(kernel[0])
-        .checked_mul(u64::from(kernel[1]))
-        .and_then(|product| product.checked_mul(u64::from(channels)))
-        .and_then(|product| product.checked_mul(u64::from(conv.filters)));
-    let parameters = weights.and_then(|weights| {
-        weights.checked_add(if conv.use_bias { u64::from(conv.filters) } else { 0 })
-    });
-    Made::new("Conv2D", vec![height, width, conv.filters]).with(parameters)
-}
-
-/// Scale and offset are trained; the moving mean and variance are not.
-fn batch_norm(input: &[u32]) -> Result<Made, Fault> {
+    let kind = layer.kind.as_ref().ok_or_else(|| Fault::unknown("kind"))?;
     let features = u64::from(last(input));
-    let mut made = Made::new("BatchNormalization", input.to_vec()).with(Some(4 * features))?;
-    made.trainable = 2 * features;
-    Ok(made)
-}
-
-/// (h, w, c) -> (h', w', c)
-fn max_pool2d(layer: &Pool2d, input: &[u32]) -> Result<Made, Fault> {
-    let [height, width, channels] = image("max_pool2d", input)?;
-    let pool = size("pool", layer.pool)?;
-    let strides = size("strides", layer.strides)?;
-    let spans = pool.map(u64::from);
-    let padding = padding(layer.padding)?;
-    let [height, width] = slide(Window { spans, strides, padding }, [height, width])
-        .ok_or_else(|| too_small(&format!("pool {}", display_shape(&pool)), input))?;
-    Ok(Made::new("MaxPooling2D", vec![height, width, channels]))
-}
-
-/// (h, w, c) -> (h, w * c)
-fn to_sequence(input: &[u32]) -> Result<Made, Fault> {
-    let [height, width, channels] = image("to_sequence", input)?;
-    Ok(Made::new("Reshape", vec![height, product(&[width, channels])?]))
-}
-
-/// (time, features) -> (time, units) or (units)
-fn recurrent(gru: &Gru, input: &[u32]) -> Result<Made, Fault> {
-    let [time, features] = *input else {
-        let hint = match input.len() {
-            1 => {
-                "set `return_sequences: true` on the recurrent layer before it, and put no \
-                 `flatten` before it"
+    match kind {
+        Kind::Conv1d(options) => convolution::conv1d(options, input),
+        Kind::Conv2d(options) => convolution::conv2d(options, input),
+        Kind::DepthwiseConv2d(options) => convolution::depthwise(options, input),
+        Kind::SeparableConv2d(options) => convolution::separable(options, input),
+        Kind::Pool1d(options) => window::pool1d(options, input),
+        Kind::Pool2d(options) => window::pool2d(options, input),
+        Kind::GlobalPool1d(options) => {
+            let [_, channels] = sequence("a global pool over time", input)?;
+            window::global_pool(options, "1D", channels)
+        }
+        Kind::GlobalPool2d(options) => {
+            let [_, _, channels] = image("a global pool over an image", input)?;
+            window::global_pool(options, "2D", channels)
+        }
+        Kind::BatchNorm(_) => {
+            // Scale and offset are trained; the moving mean and variance are not.
+            let mut made = Made::new("BatchNormalization", input).with(Some(4 * features))?;
+            made.trainable = 2 * features;
+            Ok(made)
+        }
+        Kind::LayerNorm(_) => Made::new("LayerNormalization", input).with(Some(2 * features)),
+        Kind::Dropout(options) => {
+            share("rate", options.rate)?;
+            Ok(Made::new("Dropout", input).keeping_times(2))
+        }
+        Kind::SpatialDropout1d(options) => {
+            sequence("spatial_dropout1d", input)?;
+            spatial_dropout(options, "SpatialDropout1D", input)
+        }
+        Kind::SpatialDropout2d(options) => {
+            image("spatial_dropout2d", input)?;
+            spatial_dropout(options, "SpatialDropout2D", input)
+        }
+        Kind::GaussianNoise(options) => {
+            if !(options.stddev.is_finite() && options.stddev >= 0.0) {
+                return Err(Fault::new(format!(
+                    "`stddev` is {}, but must be at least 0",
+                    options.stddev
+                )));
             }
-            _ => "add `to_sequence` before it",
-        };
-        return Err(Fault::new(format!(
-            "`gru` needs an input (time, features), but its input is {}",
-            display_shape(input)
-        ))
-        .hint(hint));
-    };
-    positive("units", gru.units)?;
-    let units = u64::from(gru.units);
-    let biases = match (gru.use_bias, gru.reset_after) {
-        (false, _) => 0,
-        (true, false) => 3,
-        // The recurrent kernel has biases of its own.
-        (true, true) => 6,
-    };
-    let parameters = units
-        .checked_add(u64::from(features))
-        .and_then(|rows| rows.checked_mul(3))
-        .and_then(|rows| rows.checked_add(biases))
-        .and_then(|rows| rows.checked_mul(units));
-    let shape = if gru.return_sequences { vec![time, gru.units] } else { vec![gru.units] };
-    Made::new("GRU", shape).with(parameters)
+            Ok(Made::new("GaussianNoise", input))
+        }
+        Kind::Flatten(_) => arrange::flatten(input),
+        Kind::Reshape(options) => arrange::reshape(options, input),
+        Kind::Permute(options) => arrange::permute(options, input),
+        Kind::ToSequence(_) => arrange::to_sequence(input),
+        Kind::Gru(options) => recurrent::gru(options, input),
+        Kind::Lstm(options) => recurrent::lstm(options, input),
+        Kind::SimpleRnn(options) => recurrent::simple_rnn(options, input),
+        Kind::Bidirectional(options) => recurrent::bidirectional(options, input),
+        Kind::Dense(options) => dense(options, input),
+        Kind::Activation(_) => Ok(Made::new("Activation", input)),
+        Kind::Rescaling(_) => Ok(Made::new("Rescaling", input)),
+        Kind::SpecAugment(options) => spec_augment(options, input),
+        Kind::MobilenetV2(options) => mobilenet(options, input),
+        Kind::Normalization(_) | Kind::Parallel(_) => {
+            unreachable!("these depend on more than their input, and are told apart before")
+        }
+    }
+}
+
+fn spatial_dropout(
+    options: &SpatialDropout,
+    kind: &'static str,
+    input: &[u32],
+) -> Result<Made, Fault> {
+    share("rate", options.rate)?;
+    Ok(Made::new(kind, input))
 }
 
 /// (..., features) -> (..., units)
-fn dense(layer: &Dense, input: &[u32]) -> Result<Made, Fault> {
-    positive("units", layer.units)?;
-    let rows = u64::from(last(input)) + u64::from(layer.use_bias);
+fn dense(options: &Dense, input: &[u32]) -> Result<Made, Fault> {
+    positive("units", options.units)?;
+    let rows = u64::from(last(input)) + u64::from(options.use_bias);
     let mut shape = input.to_vec();
     if let Some(features) = shape.last_mut() {
-        *features = layer.units;
+        *features = options.units;
     }
-    Made::new("Dense", shape).with(rows.checked_mul(u64::from(layer.units)))
+    Made::new("Dense", &shape).with(rows.checked_mul(u64::from(options.units)))
+}
+
+/// (frequency, time, c), unchanged
+fn spec_augment(options: &SpecAugment, input: &[u32]) -> Result<Made, Fault> {
+    let [height, width, _] = image("spec_augment", input)?;
+    for (option, masks, most, size) in [
+        ("frequency_width", options.frequency_masks, options.frequency_width, height),
+        ("time_width", options.time_masks, options.time_width, width),
+    ] {
+        if masks > 0 && most > size {
+            let message = format!(
+                "`{option}` is {most}, which is more than its input {} has",
+                display_shape(input)
+            );
+            return Err(Fault::new(message).hint(format!("use at most {size}")));
+        }
+    }
+    Ok(Made::new("SpecAugment", input).keeping_times(2))
+}
+
+/// (h, w, 3) -> (h / 32, w / 32, c)
+fn mobilenet(options: &MobileNetV2, input: &[u32]) -> Result<Made, Fault> {
+    let [height, width, channels] = image("mobilenet_v2", input)?;
+    if channels != 3 {
+        let message = format!(
+            "`mobilenet_v2` needs an input (height, width, 3), but its input is {}",
+            display_shape(input)
+        );
+        return Err(Fault::new(message).hint("use `images` with `channels: 3`"));
+    }
+    let Some(network) = mobilenet_v2::Architecture::new(options.alpha) else {
+        return Err(Fault::new(format!("`alpha` is {}, but must be from 0.1 to 4", options.alpha)));
+    };
+    let output = network.output_channels();
+    let shape = [height, width].map(|size| size.div_ceil(mobilenet_v2::REDUCTION));
+    let mut made =
+        Made::new("MobileNetV2", &[shape[0], shape[1], output]).with(Some(network.parameters()))?;
+    made.trainable = if options.trainable { network.trainable() } else { 0 };
+    let pixels = u64::from(height) * u64::from(width);
+    // What is frozen keeps nothing for a gradient, but works on two layers at a time.
+    Ok(made.keeping(if options.trainable {
+        pixels.saturating_mul(network.kept_per_pixel())
+    } else {
+        pixels.saturating_mul(network.widest_per_pixel())
+    }))
 }
 
 /// The last layer must give one value for each class.
@@ -289,7 +408,7 @@ fn check_output(summaries: &[LayerSummary], classes: u32) -> Result<(), ShapeErr
         Err(ShapeError { index, layer: last.name.clone(), message, hint: Some(hint.to_owned()) })
     };
     match *last.output_shape {
-        [width] if width == classes => Ok(()),
+        [width] if width == classes || (width == 1 && classes == 2) => Ok(()),
         [width] => error(
             format!("gives {width} values, but there are {classes} classes"),
             "end the network with `dense: {units: classes, activation: softmax}`",
@@ -299,87 +418,10 @@ fn check_output(summaries: &[LayerSummary], classes: u32) -> Result<(), ShapeErr
                 "gives {}, but the last layer must give one value for each of {classes} classes",
                 display_shape(&last.output_shape)
             ),
-            "add `flatten`, or a `gru` without `return_sequences`, before the last `dense`",
+            "add `flatten`, a global pool, or a recurrent layer without `return_sequences`, \
+             before the last `dense`",
         ),
     }
-}
-
-/// A window that slides over height and width.
-struct Window {
-    /// What it covers, holes of a dilated kernel included.
-    spans: [u64; 2],
-    strides: [u32; 2],
-    padding: Padding,
-}
-
-/// How many places the window has in each direction; `None` if it does not fit.
-fn slide(window: Window, input: [u32; 2]) -> Option<[u32; 2]> {
-    let places = |axis: usize| match window.padding {
-        Padding::Same | Padding::Causal => Some(input[axis].div_ceil(window.strides[axis])),
-        Padding::Valid => {
-            let rest = u64::from(input[axis]).checked_sub(window.spans[axis])?;
-            u32::try_from(rest / u64::from(window.strides[axis]) + 1).ok()
-        }
-    };
-    Some([places(0)?, places(1)?])
-}
-
-/// Height or width that a dilated kernel covers.
-fn span(kernel: u32, dilation: u32) -> u64 {
-    // At most (2^32 - 1)^2 + 1, which fits.
-    u64::from(dilation) * (u64::from(kernel) - 1) + 1
-}
-
-fn too_small(window: &str, input: &[u32]) -> Fault {
-    Fault::new(format!("{window} is larger than its input {}", display_shape(input)))
-        .hint("use `padding: same`, or pool less before it")
-}
-
-fn image(kind: &str, input: &[u32]) -> Result<[u32; 3], Fault> {
-    <[u32; 3]>::try_from(input).map_err(|_| {
-        Fault::new(format!(
-            "`{kind}` needs an input (height, width, channels), but its input is {}",
-            display_shape(input)
-        ))
-        .hint("put it before `flatten`, `to_sequence`, `gru` and `dense`")
-    })
-}
-
-fn size(option: &str, size: Option<Size>) -> Result<[u32; 2], Fault> {
-    let Some(Size { height, width }) = size else {
-        return Err(Fault::new(format!("`{option}` is missing")));
-    };
-    positive(option, height)?;
-    positive(option, width)?;
-    Ok([height, width])
-}
-
-fn positive(option: &str, value: u32) -> Result<(), Fault> {
-    if value == 0 {
-        return Err(Fault::new(format!("`{option}` must be at least 1")));
-    }
-    Ok(())
-}
-
-fn padding(value: i32) -> Result<Padding, Fault> {
-    Padding::try_from(value)
-        .map_err(|_| Fault::new(format!("this version of sweep does not know padding {value}")))
-}
-
-/// Product of sizes that must be one size itself.
-fn product(sizes: &[u32]) -> Result<u32, Fault> {
-    sizes.iter().try_fold(1_u32, |product, &size| product.checked_mul(size)).ok_or_else(|| {
-        Fault::new(format!(
-            "its output would have the size of {}, which is more than {}",
-            display_shape(sizes),
-            u32::MAX
-        ))
-        .hint("pool more before it")
-    })
-}
-
-fn last(shape: &[u32]) -> u32 {
-    shape.last().copied().expect("an empty shape is refused before any layer")
 }
 
 #[cfg(test)]

@@ -1,0 +1,127 @@
+//! About how much memory a training takes on its device.
+//!
+//! Weights, gradients and the optimizer's averages are counted; what is kept
+//! between the forward and the backward pass is estimated layer by layer from
+//! what libtorch's kernels save. Work space that kernels take for a moment is
+//! allowed for by twice the largest layer. The estimate is for telling a network
+//! that fits from one that cannot, not for filling a device to the brim.
+
+use crate::shape::{self, ShapeError};
+use crate::v1::{Dataset, Model, Precision, Training, optimizer};
+
+/// Bytes of a number in f32, and in bf16.
+const F32: u64 = 4;
+const BF16: u64 = 2;
+
+/// Bytes that one training takes on its device, about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Estimate {
+    /// The network's weights, and a copy of those of the best epoch.
+    pub weights_bytes: u64,
+    /// Gradients, and what the optimizer remembers.
+    pub optimizer_bytes: u64,
+    /// What a batch leaves for its gradient, and the largest layer's work space.
+    pub activations_bytes: u64,
+    /// The examples to train on and to validate on; 0 if their number is not known.
+    pub examples_bytes: u64,
+}
+
+impl Estimate {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let parts = [self.optimizer_bytes, self.activations_bytes, self.examples_bytes];
+        parts.into_iter().fold(self.weights_bytes, u64::saturating_add)
+    }
+}
+
+/// Estimates what training `model` takes.
+///
+/// - `dataset`: its `examples` may be 0: not known
+///
+/// # Errors
+///
+/// [`ShapeError`] if the network cannot work on such examples.
+pub fn estimate(
+    model: &Model,
+    training: &Training,
+    dataset: &Dataset,
+) -> Result<Estimate, ShapeError> {
+    let layers = shape::infer(model, &dataset.input_shape, dataset.classes)?;
+    let parameters: u64 = layers.iter().map(|layer| layer.parameters).sum();
+    let trainable: u64 = layers.iter().map(|layer| layer.trainable).sum();
+    let example = dataset
+        .input_shape
+        .iter()
+        .fold(1, |product: u64, &size| product.saturating_mul(u64::from(size)));
+    let kept = layers.iter().fold(example, |sum, layer| sum.saturating_add(layer.kept));
+    let largest = layers.iter().map(|layer| layer.kept).max().unwrap_or(0);
+    let values = kept.saturating_add(largest.saturating_mul(2));
+    let batch = match dataset.examples {
+        0 => u64::from(training.batch_size),
+        examples => u64::from(training.batch_size).min(examples),
+    };
+    let bytes = match Precision::try_from(training.precision) {
+        // Where `auto` means f32 it takes the most.
+        Ok(Precision::F32 | Precision::Auto) | Err(_) => F32,
+        Ok(Precision::Bf16) => BF16,
+    };
+    Ok(Estimate {
+        weights_bytes: 2 * F32 * parameters,
+        optimizer_bytes: (1 + slots(training)) * F32 * trainable,
+        activations_bytes: values.saturating_mul(batch).saturating_mul(bytes),
+        examples_bytes: example.saturating_mul(dataset.examples).saturating_mul(F32),
+    })
+}
+
+/// How many numbers the optimizer remembers of each weight.
+fn slots(training: &Training) -> u64 {
+    match training.optimizer.and_then(|optimizer| optimizer.kind) {
+        None => 0,
+        Some(optimizer::Kind::Adam(_) | optimizer::Kind::Adamw(_)) => 2,
+        Some(optimizer::Kind::Sgd(sgd)) => u64::from(sgd.momentum > 0.0),
+        Some(optimizer::Kind::Rmsprop(rmsprop)) => {
+            1 + u64::from(rmsprop.momentum > 0.0) + u64::from(rmsprop.centered)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::layer::Kind;
+    use crate::v1::{Adam, Dense, Layer, Optimizer};
+
+    #[test]
+    fn parts_of_a_small_network() {
+        let dense = |units| Layer {
+            name: format!("dense_{units}"),
+            kind: Some(Kind::Dense(Dense { units, use_bias: true, ..Dense::default() })),
+        };
+        let model = Model { layers: vec![dense(100), dense(10)] };
+        let mut training = Training {
+            batch_size: 8,
+            optimizer: Some(Optimizer {
+                kind: Some(optimizer::Kind::Adam(Adam::default())),
+                clipping: None,
+            }),
+            ..Training::default()
+        };
+        let dataset =
+            Dataset { input_shape: vec![20], classes: 10, examples: 1000, ..Dataset::default() };
+        let estimate =
+            |training: &Training| super::estimate(&model, training, &dataset).expect("it works");
+        let parameters = 20 * 100 + 100 + 100 * 10 + 10;
+        let expected = Estimate {
+            weights_bytes: 2 * 4 * parameters,
+            optimizer_bytes: 3 * 4 * parameters,
+            activations_bytes: 4 * 8 * (20 + 100 + 10 + 2 * 100),
+            examples_bytes: 4 * 20 * 1000,
+        };
+        assert_eq!(estimate(&training), expected);
+        training.precision = Precision::Bf16.into();
+        assert_eq!(estimate(&training).activations_bytes, expected.activations_bytes / 2);
+        training.batch_size = u32::MAX;
+        assert_eq!(estimate(&training).activations_bytes, 2 * 1000 * 330, "no batch is larger");
+    }
+}
