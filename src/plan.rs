@@ -33,6 +33,8 @@ impl ExperimentPlan {
             path: prepared.path.to_string_lossy().into_owned(),
             input_shape: manifest.input_shape.clone(),
             classes: u32::try_from(manifest.classes.len()).unwrap_or(u32::MAX),
+            class_names: manifest.classes.clone(),
+            examples: manifest.train + manifest.validation,
         };
         let classes = manifest.classes.clone().into();
         Self { experiment: Arc::new(experiment), dataset, classes }
@@ -82,7 +84,7 @@ impl Planner for ExperimentPlan {
         let hyperparameters = self.space().completed(hyperparameters);
         let (model, mut training) = self
             .experiment
-            .specify(&hyperparameters, &self.dataset.input_shape, self.dataset.classes)
+            .specify(&hyperparameters, &self.dataset.input_shape, &self.classes)
             .map_err(|error| error.to_string())?;
         if let Some(stage) = stage {
             training.epochs = stage.epochs;

@@ -74,10 +74,9 @@ pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
     let experiment = arguments.experiment.read()?;
     let (input_shape, classes) =
         data::survey(&experiment.data).map_err(|error| Failure::of_data(error, &experiment))?;
-    let classes = u32::try_from(classes.len()).unwrap_or(u32::MAX);
-    experiment.check(&input_shape, classes)?;
+    experiment.check(&input_shape, &classes)?;
     let (study, shortage) = propose(&experiment, arguments.trials);
-    let layers = default_layers(&experiment, &study.trials, &input_shape, classes);
+    let layers = default_layers(&experiment, &study.trials, &input_shape, &classes);
     let findings = Findings { experiment: &experiment, input_shape, layers, study, shortage };
     let text = match arguments.format {
         Format::Text => findings.text(),
@@ -116,7 +115,7 @@ fn default_layers(
     experiment: &Experiment,
     proposals: &[Trial],
     input_shape: &[u32],
-    classes: u32,
+    classes: &[String],
 ) -> Vec<LayerSummary> {
     let defaults = experiment.space.defaults();
     std::iter::once(&defaults)
@@ -124,7 +123,7 @@ fn default_layers(
         .filter_map(|hyperparameters| {
             experiment.specify(hyperparameters, input_shape, classes).ok()
         })
-        .find_map(|(model, _)| shape::infer(&model, input_shape, classes).ok())
+        .find_map(|(model, _)| shape::infer_layers(&model.layers, input_shape).ok())
         .unwrap_or_default()
 }
 

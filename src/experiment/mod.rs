@@ -22,6 +22,7 @@ mod extend;
 mod kind;
 mod layers;
 mod locate;
+mod metrics;
 mod model;
 mod names;
 mod node;
@@ -38,8 +39,7 @@ mod values;
 
 use std::path::Path;
 
-use sweep_proto::shape::{self, ShapeError};
-use sweep_proto::v1;
+use sweep_proto::{head, shape, v1};
 
 pub use error::{ExperimentError, Place, SpecifyError, Warning};
 pub(crate) use names::nearest;
@@ -51,6 +51,7 @@ use crate::space::{HyperParameters, Kind, Rules, Space, Value};
 use crate::study::Settings;
 use document::Document;
 use error::Fault;
+use model::{Classes, Network};
 use node::{Node, Scope, Values, missing};
 use path::Segment;
 use search::Search;
@@ -150,7 +151,7 @@ impl Experiment {
     /// The network and the training of one assignment.
     ///
     /// - `input_shape`: shape of one example, channels last
-    /// - `classes`: how many classes the network has to tell apart
+    /// - `classes`: names of the classes, in the order of the network's outputs
     ///
     /// # Errors
     ///
@@ -161,26 +162,34 @@ impl Experiment {
         &self,
         hyperparameters: &HyperParameters,
         input_shape: &[u32],
-        classes: u32,
+        classes: &[String],
     ) -> Result<(v1::Model, v1::Training), SpecifyError> {
-        let (model, training) = self
+        let classes = Classes::of(classes);
+        let (network, training) = self
             .fill_in(hyperparameters, classes)
             .map_err(|fault| Box::new(self.document.error(fault)))?;
-        shape::infer(&model, input_shape, classes)?;
-        if !model::ends_in_softmax(&model) {
-            let index = model.layers.len() - 1;
-            return Err(SpecifyError::Network(ShapeError {
-                index,
-                layer: model.layers[index].name.clone(),
-                message: "gives no probabilities, which `categorical_crossentropy` needs"
-                    .to_owned(),
-                hint: Some(
-                    "end the network with `dense: {units: classes, activation: softmax}`"
-                        .to_owned(),
-                ),
-            }));
-        }
+        let model = network.model;
+        let rows = shape::infer(&model, input_shape, classes.count)?;
+        head::check(&model, &rows, training.loss.as_ref(), classes.count)?;
         Ok((model, training))
+    }
+
+    /// The network and the training of one assignment, whatever the network is
+    /// for: neither shapes nor its end are looked at.
+    ///
+    /// - `classes`: what `units: classes` stands for
+    ///
+    /// # Errors
+    ///
+    /// A value that does not fit where its `$name` stands.
+    pub fn unchecked(
+        &self,
+        hyperparameters: &HyperParameters,
+        classes: &[String],
+    ) -> Result<(v1::Model, v1::Training), ExperimentError> {
+        self.fill_in(hyperparameters, Classes::of(classes))
+            .map(|(network, training)| (network.model, training))
+            .map_err(|fault| self.document.error(fault))
     }
 
     /// Refuses a file that can never work, before anything starts.
@@ -193,7 +202,7 @@ impl Experiment {
     ///
     /// A value that does not fit where its `$name` stands, or the reason why
     /// none of the networks tried can work.
-    pub fn check(&self, input_shape: &[u32], classes: u32) -> Result<(), ExperimentError> {
+    pub fn check(&self, input_shape: &[u32], classes: &[String]) -> Result<(), ExperimentError> {
         check::check(self, input_shape, classes)
     }
 
@@ -214,12 +223,7 @@ impl Experiment {
             concrete.insert("train".into(), template::filled_in(&section));
         }
         if let Some(section) = self.document.section("model", scope) {
-            let layers = layers::existing(&section).map_or_else(
-                // A trial of an earlier file, with which the study was begun.
-                |_| template::filled_in(&section),
-                |items| items.iter().map(layers::spelled_out).collect::<Vec<_>>().into(),
-            );
-            concrete.insert("model".into(), layers);
+            concrete.insert("model".into(), layers::spelled_out_list(&section));
         }
         concrete.into()
     }
@@ -260,8 +264,7 @@ impl Experiment {
         let (train, model) = self.templates(&defaults)?;
         let in_train = template::used_in_training(&train)?.with_parents(&self.space);
         let in_model = template::used_in_model(&model)?.with_parents(&self.space);
-        // Any number of classes will do to find what is misspelt.
-        let (_, training) = self.fill_in(&defaults, 2)?;
+        let (_, training) = self.fill_in(&defaults, Classes::UNKNOWN)?;
         self.in_model = in_model;
         self.search.epochs = training.epochs;
         let space = (&self.space, self.entries.as_slice());
@@ -278,21 +281,20 @@ impl Experiment {
     }
 
     /// Where a layer of an assignment's network is written.
-    fn path_of_layer(&self, hyperparameters: &HyperParameters, index: usize) -> Vec<Segment> {
-        let section = self.document.section("model", self.scope(hyperparameters));
-        let items = section.and_then(|section| layers::existing(&section).ok());
-        items
-            .and_then(|items| Some(items.get(index)?.node.path().to_vec()))
-            .unwrap_or_else(|| vec![Segment::key("model")])
+    fn path_of_layer(&self, hyperparameters: &HyperParameters, name: &str) -> Vec<Segment> {
+        let network = self.fill_in(hyperparameters, Classes::UNKNOWN);
+        let places = network.map(|(network, _)| network.places).unwrap_or_default();
+        let place = places.into_iter().find(|(known, _)| known == name);
+        place.map_or_else(|| vec![Segment::key("model")], |(_, path)| path)
     }
 
     fn fill_in(
         &self,
         hyperparameters: &HyperParameters,
-        classes: u32,
-    ) -> Result<(v1::Model, v1::Training), Fault> {
+        classes: Classes<'_>,
+    ) -> Result<(Network, v1::Training), Fault> {
         let (train, model) = self.templates(hyperparameters)?;
-        let training = train::read(&train)?;
+        let training = train::read(&train, classes)?;
         Ok((model::read(&model, classes)?, training))
     }
 
@@ -320,7 +322,7 @@ impl Experiment {
         };
         let mut warnings = Vec::new();
         for (metric, _) in self.settings.objective.metrics() {
-            if !search::REPORTED.contains(&metric) {
+            if !metrics::is_reported(metric) {
                 warnings.push(warning(
                     &[Segment::key("objective")],
                     format!("`{metric}` is not a metric that `sweep-worker` reports"),

@@ -81,7 +81,7 @@ impl From<ProgressMode> for Mode {
 pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     let experiment = arguments.experiment.read()?;
     if let Some((input_shape, classes)) = data::known_ahead(&experiment.data) {
-        experiment.check(&input_shape, count(&classes))?;
+        experiment.check(&input_shape, &classes)?;
     }
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
     if workers == 0 && arguments.listen.is_none() {
@@ -100,7 +100,7 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
-    experiment.check(&prepared.manifest.input_shape, count(&prepared.manifest.classes))?;
+    experiment.check(&prepared.manifest.input_shape, &prepared.manifest.classes)?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
     for extension in extensions {
         eprintln!("extended: {extension}");
@@ -137,10 +137,6 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         Reason::Interrupted => Err(interrupted(&ending.study, &directory)),
         Reason::NoWorkers(error) => Err(error.into()),
     }
-}
-
-fn count(classes: &[String]) -> u32 {
-    u32::try_from(classes.len()).unwrap_or(u32::MAX)
 }
 
 fn worker_program(arguments: &RunArgs) -> Result<PathBuf, Failure> {

@@ -1,7 +1,7 @@
 //! What is said about every bad file: message, line and hint, word for word.
 
 use super::conditional::CONDITIONAL;
-use super::{FILE, INPUT, Overrides, parse};
+use super::{FILE, INPUT, Overrides, classes, parse};
 
 /// What is replaced in the good file, by what, and what is said then.
 type Case = (&'static str, &'static str, &'static str, &'static str);
@@ -22,7 +22,7 @@ fn said_word_for_word(file: &str, cases: &[Case]) {
         assert!(file.contains(old), "{old}");
         let text = file.replacen(old, new, 1);
         let error = parse(&text, &Overrides::default())
-            .and_then(|experiment| experiment.check(&INPUT, 2))
+            .and_then(|experiment| experiment.check(&INPUT, &classes(2)))
             .err();
         let said = error.map(|error| (error.to_string(), error.hint.unwrap_or_default()));
         if said != Some((message.to_string(), hint.to_string())) {
@@ -34,8 +34,48 @@ fn said_word_for_word(file: &str, cases: &[Case]) {
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
+    ("- flatten", "- lstm: 3", "x.yaml:18: layer 2 `lstm`: `lstm` needs an input (time, features), but its input is (62, 62, 16); none of 16 assignments tried gives a network", "add `to_sequence` before it"),
+    ("- flatten", "- conv1d: {filters: 3, kernel: 2}", "x.yaml:18: layer 2 `conv1d`: `conv1d` needs an input (time, channels), but its input is (62, 62, 16); none of 16 assignments tried gives a network", "add `to_sequence` before it, or use the layer for two dimensions"),
+    ("- flatten", "- parallel: [[flatten]]", "x.yaml:18: nothing joins the branches of `parallel`", "write `- concatenate` or `- add` behind it"),
+    ("- flatten", "- parallel: []\n  - add", "x.yaml:18: `parallel` has no branches", "write `- parallel: [[...], [...]]`, and behind it `- concatenate`"),
+    ("- flatten", "- parallel: 3\n  - add", "x.yaml:18: model[1].parallel: expected a list, found the number 3", "write `- parallel: [[...], [...]]`, and behind it `- concatenate`"),
+    ("- flatten", "- concatenate", "x.yaml:18: there is no `parallel` before `concatenate`", "write `- parallel: [[...], [...]]`, and behind it `- concatenate`"),
+    ("- flatten", "- parallel: [[flatten], []]\n  - concatenate", "x.yaml:18: layer 3 `concatenate`: its branches give (61504,) and (62, 62, 16), which cannot be joined along axis 1: all other sizes must be the same; none of 16 assignments tried gives a network", "end each branch with `flatten` or a global pool"),
+    ("- flatten", "- parallel: [[flatten], [flatte]]\n  - concatenate", "x.yaml:18: unknown layer `flatte`", "did you mean `flatten`?"),
+    ("- flatten", "- parallel: [[flatten], [flatten]]\n  - concatenate: 0", "x.yaml:19: model[2].concatenate: there is no axis 0", "axes are counted from 1, or from behind: -1 is the last"),
+    ("- flatten", "- residual: [flatten]", "x.yaml:18: `residual` needs `layers`", "write `residual: {layers: [...]}`, or with a `shortcut: [...]` too"),
+    ("- flatten", "- residual: {layer: [flatten]}", "x.yaml:18: unknown key `layer` in `residual`", "did you mean `layers`?"),
+    ("- flatten", "- residual: {layers: [conv2d: {filters: 3, kernel: 3}]}\n  - flatten", "x.yaml:18: layer 3 `add`: its branches give (60, 60, 3) and (62, 62, 16), which cannot be added; none of 16 assignments tried gives a network", "use `padding: same`, and a `shortcut` that ends in the same shape, such as `[conv2d: {filters: 64, kernel: 1}]`"),
+    ("- flatten", "- bidirectional: {units: 3}", "x.yaml:18: unknown key `units` in `bidirectional`", "use `gru`, `lstm`, `simple_rnn`, `merge` or `name`"),
+    ("- flatten", "- bidirectional: {merge: sum}", "x.yaml:18: `bidirectional` needs one of `gru`, `lstm` and `simple_rnn`", "write, for example, `bidirectional: {lstm: {units: 32}}`"),
+    ("- flatten", "- bidirectional: {lstm: {units: 3, name: x}}", "x.yaml:18: `name` stands among the options of `lstm`", "write it beside it, in `bidirectional`"),
+    ("- flatten", "- activation: {relu: 0.1}", "x.yaml:18: activation `relu` has no options", "write `activation: relu`"),
+    ("- flatten", "- activation: {leaky_relu: steep}", "x.yaml:18: model[1].activation.leaky_relu: expected a slope of at least 0, found the text `steep`", ""),
+    ("- flatten", "- reshape: [62, -1, -1]", "x.yaml:18: model[1].reshape: only one size may be -1", ""),
+    ("- flatten", "- reshape: 3", "x.yaml:18: model[1].reshape: expected a list, found the number 3", "write, for example, `reshape: [10, -1]`"),
+    ("- flatten", "- reshape: [0]", "x.yaml:18: model[1].reshape[0]: expected a size above 0, or -1 for whatever is left, found 0", ""),
+    ("- flatten", "- permute: [1, 0]", "x.yaml:18: model[1].permute[1]: expected a whole number from 1 to 8, found the number 0", ""),
+    ("- flatten", "- spec_augment", "x.yaml:18: `spec_augment` masks nothing", "write `spec_augment: {frequency_width: 16, time_width: 40}`"),
+    ("- flatten", "- normalization\n  - flatten", "x.yaml:18: layer 2 `normalization`: `normalization` must stand before all layers with weights; none of 16 assignments tried gives a network", "put it first, and not into a branch"),
+    ("- flatten", "- mobilenet_v2: {alpha: 0}", "x.yaml:18: model[1].mobilenet_v2.alpha: expected a number from 0.1 to 4, found the number 0", ""),
+    ("activation: $act", "kernel_regularizer: 0.1", "x.yaml:17: `kernel_regularizer` needs `l1`, `l2` or both", "write `kernel_regularizer: {l2: 1.0e-3}`"),
+    ("activation: $act", "kernel_regularizer: {l2: -1}", "x.yaml:17: model[0].conv2d.kernel_regularizer.l2: expected a number of at least 0, found the number -1", ""),
+    ("activation: $act", "padding: causal", "x.yaml:17: unknown padding `causal`", "`causal` is for `conv1d`; use `same`"),
+    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {adam: {clipnorm: 1.0, clipvalue: 0.5}}", "x.yaml:15: gradients are clipped by `clipnorm` or by `clipvalue`", "keep one of them"),
+    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {sgd: {momentum: 1.0}}", "x.yaml:15: train.optimizer.sgd.momentum: expected a number in [0, 1), found the number 1.0", ""),
+    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {sgd: , adam: }", "x.yaml:15: train.optimizer: expected one optimizer, found `sgd` and `adam`", ""),
+    ("epochs: 3", "epochs: 3\n  schedule: {exponential: {hold: 10}}", "x.yaml:15: `factor` is missing in `exponential`", "write `exponential: {hold: 10, factor: 0.95}`"),
+    ("epochs: 3", "epochs: 3\n  schedule: {step: {every: 0, factor: 0.5}}", "x.yaml:15: train.schedule.step.every: expected a whole number from 1 to 100000, found the number 0", ""),
+    ("epochs: 3", "epochs: 3\n  schedule: {cosine: {warmup: 3}}", "x.yaml:15: train.schedule.cosine.warmup: the warm-up of 3 epochs leaves none of 3", "raise `epochs`, or shorten it"),
+    ("epochs: 3", "epochs: 3\n  schedule: {plateau: {factor: 1.5}}", "x.yaml:15: train.schedule.plateau.factor: expected a factor above 0 and below 1, found the number 1.5", ""),
+    ("epochs: 3", "epochs: 3\n  schedule: {plateau: {monitor: gain}}", "x.yaml:15: train.schedule.plateau.monitor: whether less or more `gain` is better is not known", "add `direction: max`, or `min`"),
+    ("epochs: 3", "epochs: 3\n  class_weight: {c: 2.0}", "x.yaml:15: there is no class `c`", "use `class 0` or `class 1`"),
+    ("epochs: 3", "epochs: 3\n  class_weight: even", "x.yaml:15: unknown class weights `even`", "write `class_weight: balanced`, or `class_weight: {CLASS: 2.0}`"),
+    ("epochs: 3", "epochs: 3\n  loss: {categorical_crossentropy: {label_smoothing: 1}}", "x.yaml:15: train.loss.categorical_crossentropy.label_smoothing: expected a number in [0, 1), found the number 1", ""),
+    ("epochs: 3", "epochs: 3\n  loss: binary_crossentropy", "x.yaml:20: layer 3 `dense`: gives no probabilities of their own, which `binary_crossentropy` needs; none of 16 assignments tried gives a network", "end the network with `activation: sigmoid`"),
+    ("epochs: 3", "epochs: 3\n  precision: f64", "x.yaml:15: unknown precision `f64`", "use `f32`, `bf16` or `auto`"),
     ("objective: val_accuracy", "objectiv: val_accuracy", "x.yaml:2: unknown section `objectiv`", "did you mean `objective`?"),
-    ("objective: val_accuracy", "objective: val_f0", "x.yaml:2: objective: whether less or more `val_f0` is better is not known", "write `objective: {metric: val_f0, direction: max}`, or `min`"),
+    ("objective: val_accuracy", "objective: gain", "x.yaml:2: objective: whether less or more `gain` is better is not known", "write `objective: {metric: gain, direction: max}`, or `min`"),
     ("objective: val_accuracy", "objective: val_acuracy", "x.yaml:2: objective: whether less or more `val_acuracy` is better is not known", "did you mean `val_accuracy`?"),
     ("objective: val_accuracy", "objective: {metric: bleu, directon: max}", "x.yaml:2: unknown key `directon` in `objective`", "did you mean `direction`?"),
     ("objective: val_accuracy", "objective: {metric: bleu, direction: up}", "x.yaml:2: unknown direction `up`", "use `min` or `max`"),
@@ -136,15 +176,15 @@ const CASES: &[Case] = &[
     ("epochs: 3", "epochs: $", "x.yaml:14: train.epochs: `$` is not a name", "write `$` and the name of a hyperparameter, nothing else"),
     ("epochs: 3", "epochs: $un its", "x.yaml:14: train.epochs: `$un its` is not a name", "write `$` and the name of a hyperparameter, nothing else"),
     ("epochs: 3", "batch_size: 3", "x.yaml:13: `epochs` is missing in `train`", "write `epochs: 25`"),
-    ("epochs: 3", "epochs: 3\n  loss: mse", "x.yaml:15: loss `mse` is not built yet", "use `categorical_crossentropy`"),
-    ("epochs: 3", "epochs: 3\n  lr: 0.1", "x.yaml:15: unknown key `lr` in `train`", "use `epochs`, `batch_size`, `loss`, `optimizer` or `early_stopping`"),
+    ("epochs: 3", "epochs: 3\n  loss: mse", "x.yaml:15: unknown loss `mse`", "write `mean_squared_error`"),
+    ("epochs: 3", "epochs: 3\n  lr: 0.1", "x.yaml:15: unknown key `lr` in `train`", "use `epochs`, `batch_size`, `loss`, `optimizer`, `schedule`, `class_weight`, `early_stopping`, `precision` or `top_k`"),
     ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 0}", "x.yaml:15: train.early_stopping.patience: expected a whole number from 1 to 100000, found the number 0", ""),
     ("epochs: 3", "epochs: 3\n  early_stopping: {monitor: bleu, patience: 3}", "x.yaml:15: train.early_stopping.monitor: whether less or more `bleu` is better is not known", "add `direction: max`, or `min`"),
     ("epochs: 3", "epochs: 3\n  early_stopping: {monitor: val_los, patience: 3}", "x.yaml:15: train.early_stopping.monitor: whether less or more `val_los` is better is not known", "did you mean `val_loss`?"),
     ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 3, restore_best_weights: true}", "x.yaml:15: unknown key `restore_best_weights` in `early_stopping`", "did you mean `restore_best`?"),
     ("epochs: 3", "epochs: 3\n  early_stopping: {patience: 3, restore_best: 1}", "x.yaml:15: train.early_stopping.restore_best: expected `true` or `false`, found the number 1", ""),
-    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: sgd", "x.yaml:15: optimizer `sgd` is not built yet", "use `adam`"),
-    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {sgd: {learning_rate: $lr}}", "x.yaml:15: optimizer `sgd` is not built yet", "use `adam`"),
+    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: lion", "x.yaml:15: optimizer `lion` is not built yet", "use `adam`, `sgd`, `adamw` or `rmsprop`"),
+    ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {lion: {learning_rate: $lr}}", "x.yaml:15: optimizer `lion` is not built yet", "use `adam`, `sgd`, `adamw` or `rmsprop`"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {adm: {}}", "x.yaml:15: unknown optimizer `adm`", "did you mean `adam`?"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {adam: {lr: $lr}}", "x.yaml:15: unknown key `lr` in `adam`", "did you mean `learning_rate`?"),
     ("optimizer: {adam: {learning_rate: $lr}}", "optimizer: {adam: {learning_rate: 0}}", "x.yaml:15: train.optimizer.adam.learning_rate: expected a number above 0, found the number 0", ""),
@@ -164,14 +204,14 @@ const CASES: &[Case] = &[
     ("filters: $units, kernel: 3", "filters: $units, kernel: 3, when: {a: b}", "x.yaml:17: `when` stands among the options of `conv2d`", "write it beside them: `{conv2d: {...}, when: {...}}`"),
     ("filters: $units, kernel: 3", "filters: $units, kernel: 3, name: 2d", "x.yaml:17: model[0].conv2d.name: `2d` cannot be the name of a layer", ""),
     ("activation: $act", "activation: reluu", "x.yaml:17: unknown activation `reluu`", "did you mean `relu`?"),
-    ("activation: $act", "activation: leaky_relu", "x.yaml:17: activation `leaky_relu` is not built yet", "use `linear`, `relu`, `tanh`, `elu`, `sigmoid` or `softmax`"),
+    ("activation: $act", "activation: mish", "x.yaml:17: activation `mish` is not built yet", "use `linear`, `relu`, `tanh`, `elu`, `sigmoid`, `softmax`, `leaky_relu`, `selu`, `gelu`, `silu`, `softplus` or `relu6`"),
     ("activation: $act", "activation: $lr", "x.yaml:17: model[0].conv2d.activation: expected text, but `$lr` can be the number 0.001", "change `space.lr`, or do not use it here"),
     ("- flatten", "- flaten", "x.yaml:18: unknown layer `flaten`", "did you mean `flatten`?"),
-    ("- flatten", "- lstm: 3", "x.yaml:18: layer `lstm` is not built yet", "use `conv2d`, `batch_norm`, `max_pool2d`, `dropout`, `flatten`, `to_sequence`, `gru`, `dense` or `activation`"),
+    ("- flatten", "- attention: 3", "x.yaml:18: layer `attention` is not built yet", "all layers are listed in experiments/README.md"),
     ("- flatten", "- Dense: 3", "x.yaml:18: unknown layer `Dense`", "did you mean `dense`?"),
     ("- flatten", "- MaxPooling2D", "x.yaml:18: unknown layer `MaxPooling2D`", "did you mean `max_pool2d`?"),
     ("- flatten", "- relu", "x.yaml:18: unknown layer `relu`", "write `activation: relu`"),
-    ("- flatten", "- zebra", "x.yaml:18: unknown layer `zebra`", "use `conv2d`, `batch_norm`, `max_pool2d`, `dropout`, `flatten`, `to_sequence`, `gru`, `dense` or `activation`"),
+    ("- flatten", "- zebra", "x.yaml:18: unknown layer `zebra`", "all layers are listed in experiments/README.md"),
     ("- flatten", "- flatten: 3", "x.yaml:18: `flatten` has no options", "write `- flatten`"),
     ("- flatten", "- flatten: {axis: 1}", "x.yaml:18: unknown key `axis` in `flatten`", "use `name`"),
     ("- flatten", "- conv2d: 3", "x.yaml:18: `conv2d` needs its options by name", "write `conv2d: {filters: ...}`"),
