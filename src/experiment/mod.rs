@@ -36,6 +36,7 @@ mod template;
 mod tests;
 mod train;
 mod values;
+mod weights;
 
 use std::path::Path;
 
@@ -47,6 +48,7 @@ pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
 use crate::data::DataSettings;
 use crate::oracle::Setup;
+use crate::pretrained::{WeightsError, WeightsFiles};
 use crate::space::{HyperParameters, Kind, Rules, Space, Value};
 use crate::study::Settings;
 use document::Document;
@@ -204,6 +206,42 @@ impl Experiment {
     /// none of the networks tried can work.
     pub fn check(&self, input_shape: &[u32], classes: &[String]) -> Result<(), ExperimentError> {
         check::check(self, input_shape, classes)
+    }
+
+    /// Looks at the weights files that the network may name.
+    ///
+    /// - `allow_absent`: whether a file that is not there is a warning, as where
+    ///   nothing is going to be trained
+    ///
+    /// # Errors
+    ///
+    /// The first file that cannot be used, where it is named.
+    pub fn inspect_weights(
+        &self,
+        allow_absent: bool,
+    ) -> Result<(WeightsFiles, Vec<Warning>), ExperimentError> {
+        let section = self.document.section("model", Scope::Literal("read as it is written"));
+        let named = section.map(|section| weights::named(section.value(), &self.space));
+        let mut warnings = Vec::new();
+        let mut present = Vec::new();
+        for weights::Named { file, path } in named.unwrap_or_default() {
+            match WeightsFiles::inspect([file.as_str()]) {
+                Ok(_) => present.push(file),
+                Err(error) if error.is_absent && allow_absent => warnings.push(Warning {
+                    place: self.document.place(&path),
+                    message: format!("{error}; a study needs it"),
+                }),
+                Err(error) => return Err(self.weights_fault(&path, &error)),
+            }
+        }
+        let files = WeightsFiles::inspect(present.iter().map(String::as_str))
+            .map_err(|error| self.weights_fault(&[Segment::key("model")], &error))?;
+        Ok((files, warnings))
+    }
+
+    fn weights_fault(&self, path: &[Segment], error: &WeightsError) -> ExperimentError {
+        let fault = Fault::new(path, error.to_string()).self_contained();
+        self.document.error(fault.hint(error.hint()))
     }
 
     /// Where a key of the `data` section stands, for what is found wrong with the

@@ -142,7 +142,12 @@ pub(crate) fn gru_options(units: u32) -> Gru {
 }
 
 pub(crate) fn dense(units: u32, activation: Function) -> LayerKind {
-    LayerKind::Dense(Dense { units, activation: Some(of(activation)), use_bias: true, kernel_regularizer: None })
+    LayerKind::Dense(Dense {
+        units,
+        activation: Some(of(activation)),
+        use_bias: true,
+        kernel_regularizer: None,
+    })
 }
 
 pub(crate) fn activation(activation: Function) -> LayerKind {

@@ -29,7 +29,8 @@ impl Layer for Activate {
 
 /// The activation on the wire.
 pub(super) fn known(options: Option<Options>) -> Result<Activation, LayerError> {
-    Activation::try_from(options.unwrap_or_default().function).map_err(|_| LayerError::Unknown("activation"))
+    Activation::try_from(options.unwrap_or_default().function)
+        .map_err(|_| LayerError::Unknown("activation"))
 }
 
 /// An activation of values that somebody else may still need; softmax over the last axis.

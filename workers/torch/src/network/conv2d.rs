@@ -1,6 +1,6 @@
 //! Convolution over height and width.
 
-use sweep_proto::v1::{Function as Activation, Conv2d as Options};
+use sweep_proto::v1::{Conv2d as Options, Function as Activation};
 use tch::{Device, TchError, Tensor};
 
 use super::activation::{apply_in_place, known};

@@ -1,6 +1,6 @@
 //! A matrix on the last axis.
 
-use sweep_proto::v1::{Function as Activation, Dense as Options};
+use sweep_proto::v1::{Dense as Options, Function as Activation};
 use tch::{Device, TchError, Tensor};
 
 use super::activation::{apply_in_place, known};
