@@ -216,17 +216,18 @@ class Network:
     def trainable(self):
         return {name: weight for name, weight in self.variables().items() if weight.trainable}
 
-    def scatter(self, random):
+    def scatter(self, random, spread=0.5):
         """Gives what Keras starts at zeros and ones values that show where they act.
 
         - `random`: a numpy generator
+        - `spread`: how far from there, at most
         """
         for name, weight in self.variables().items():
             match name.rsplit("/", 1)[1]:
                 case "bias" | "beta" | "moving_mean":
-                    weight.assign(random.uniform(-0.5, 0.5, weight.shape))
+                    weight.assign(random.uniform(-spread, spread, weight.shape))
                 case "gamma" | "moving_variance":
-                    weight.assign(random.uniform(0.5, 1.5, weight.shape))
+                    weight.assign(random.uniform(1 - spread, 1 + spread, weight.shape))
 
     def counts(self, each_layer=False):
         """Numbers of parameters and the output's shape, as Keras reports them."""
