@@ -53,9 +53,11 @@ def save_counts(**sections):
 
 
 def pretty(value, indent=""):
-    """JSON with one line for whatever fits into one."""
+    """JSON with one line for whatever fits into one, and for every list of scalars."""
     line = json.dumps(value)
-    if len(indent) + len(line) <= 100 or not isinstance(value, (dict, list)) or not value:
+    nested = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    plain = not isinstance(value, dict) and not any(isinstance(i, (dict, list)) for i in nested)
+    if plain or len(indent) + len(line) <= 100:
         return line
     inner = indent + "  "
     if isinstance(value, dict):
