@@ -377,6 +377,13 @@ impl Experiment {
             );
             warnings.push(warning(&path, message));
         }
+        if self.data.leaks() {
+            let path = ["data", "split", "group"].map(Segment::key);
+            let message = "slices of one recording come to lie on both sides of the split: the \
+                           network is tested on music that it was trained on, and every `val_` \
+                           metric looks better than it is; `group: track` keeps them together";
+            warnings.push(warning(&path, message.to_owned()));
+        }
         for entry in &self.entries {
             let place = [Segment::key("space"), Segment::key(&entry.key)];
             let is_used =

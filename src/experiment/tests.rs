@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod conditional;
+mod data;
 mod messages;
 mod networks;
 mod objective;
@@ -98,10 +99,6 @@ fn settings_have_their_defaults() {
         epochs: None,
     };
     assert_eq!(experiment.settings, expected);
-    let mel = &experiment.data.features;
-    assert_eq!((mel.sample_rate, mel.n_fft, mel.hop_length, mel.db), (22_050, 2_048, 512, true));
-    let split = experiment.data.split;
-    assert_eq!((split.test, split.validation, split.seed), (0.2, 0.1, 42));
     assert_eq!(experiment.warnings, []);
     let (shape, classes) = known_ahead(&experiment.data).expect("frames and classes are given");
     assert_eq!((shape, classes.len()), (INPUT.to_vec(), 2));
