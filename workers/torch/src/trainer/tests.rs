@@ -79,7 +79,10 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
                         CategoricalCrossentropy::default(),
                     )),
                 }),
-                optimizer: Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)), clipping: None }),
+                optimizer: Some(Optimizer {
+                    kind: Some(OptimizerKind::Adam(adam)),
+                    clipping: None,
+                }),
                 ..Training::default()
             }),
             dataset: Some(v1::Dataset {
@@ -88,6 +91,7 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
                 input_shape: SHAPE.to_vec(),
                 classes: CLASSES,
                 class_names: Vec::new(),
+                examples: 0,
             }),
             objective: Some(Objective {
                 metric: "val_accuracy".into(),
@@ -234,7 +238,8 @@ fn divergence_is_reported_and_told() {
     let folder = dataset();
     let mut execution = execution(folder.path(), 9);
     let adam = Adam { learning_rate: 1e30, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
-    training(&mut execution).optimizer = Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)), clipping: None });
+    training(&mut execution).optimizer =
+        Some(Optimizer { kind: Some(OptimizerKind::Adam(adam)), clipping: None });
     let mut recorder = Recorder::default();
     let failure = train(&execution, &mut recorder).expect_err("nothing can be learned");
     assert_eq!(failure.kind, FailureKind::Diverged);
