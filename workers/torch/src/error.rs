@@ -8,6 +8,8 @@ use sweep_proto::v1::FailureKind;
 use sweep_session::Failure;
 use tch::TchError;
 
+use crate::network::WeightsFileError;
+
 /// Why an execution could not be trained.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrainingError {
@@ -78,9 +80,9 @@ pub(crate) enum LayerError {
     /// An option has a value that this version does not know.
     #[error("this version of sweep does not know its {0}")]
     Unknown(&'static str),
-    /// A share of values to drop that is none.
-    #[error("`rate` is {0}, but must be from 0 to 1")]
-    Rate(f64),
+    /// The file that its weights are to come from cannot be used.
+    #[error("{0}")]
+    Weights(#[from] WeightsFileError),
     /// libtorch refused an operation, most likely for want of memory.
     #[error("{}", brief(.0))]
     Torch(#[from] TchError),
@@ -107,9 +109,7 @@ impl TrainingError {
             Self::Specification { .. }
             | Self::Metric { .. }
             | Self::Shape(_)
-            | Self::Layer { source: LayerError::Unknown(_) | LayerError::Rate(_), .. } => {
-                FailureKind::Infeasible
-            }
+            | Self::Layer { source: LayerError::Unknown(_), .. } => FailureKind::Infeasible,
             Self::Diverged { .. } => FailureKind::Diverged,
             Self::Layer { source: LayerError::Torch(error), .. }
             | Self::Dataset(DatasetError::Torch(error))
@@ -120,7 +120,10 @@ impl TrainingError {
                     FailureKind::Error
                 }
             }
-            Self::Dataset(_) | Self::Checkpoint(_) | Self::Weights(_) => FailureKind::Error,
+            Self::Layer { source: LayerError::Weights(_), .. }
+            | Self::Dataset(_)
+            | Self::Checkpoint(_)
+            | Self::Weights(_) => FailureKind::Error,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Categorical cross-entropy.
 
-use sweep_proto::v1::Function as Activation;
 use tch::{Reduction, TchError, Tensor};
 
 /// Probabilities nearer to 0 or 1 than this are clipped, as in Keras.
@@ -16,19 +15,6 @@ pub(crate) enum CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// Takes a softmax away from the end of a network, where there is one: the
-    /// loss then sees logits, as Keras's does, and the highest output stays the
-    /// highest.
-    pub(crate) fn after(last: Option<&mut Activation>) -> Self {
-        match last {
-            Some(activation) if *activation == Activation::Softmax => {
-                *activation = Activation::Linear;
-                Self::OfLogits
-            }
-            Some(_) | None => Self::OfProbabilities,
-        }
-    }
-
     /// The mean over a batch, a scalar.
     ///
     /// - `outputs`: `[batch, classes]`
@@ -74,16 +60,5 @@ mod tests {
         let logits = outputs * 1000.0;
         let exact = CrossEntropy::OfLogits.mean(&logits, &labels).expect("shapes fit");
         assert_eq!(exact.double_value(&[]), 1000.0);
-    }
-
-    #[test]
-    fn only_a_softmax_is_taken_away() {
-        let mut activation = Activation::Softmax;
-        assert_eq!(CrossEntropy::after(Some(&mut activation)), CrossEntropy::OfLogits);
-        assert_eq!(activation, Activation::Linear);
-        activation = Activation::Sigmoid;
-        assert_eq!(CrossEntropy::after(Some(&mut activation)), CrossEntropy::OfProbabilities);
-        assert_eq!(activation, Activation::Sigmoid);
-        assert_eq!(CrossEntropy::after(None), CrossEntropy::OfProbabilities);
     }
 }

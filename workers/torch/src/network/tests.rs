@@ -4,10 +4,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use sweep_proto::v1::{Adam as AdamSettings, BatchNorm as BatchNormOptions, FailureKind, Padding};
+use sweep_proto::v1::layer::Kind as LayerKind;
+use sweep_proto::v1::{
+    Adam as AdamSettings, BatchNorm as BatchNormOptions, FailureKind, Function as Activation,
+    Padding,
+};
 use sweep_session::Failure;
+use tch::{Device, Kind, Tensor};
 
-use super::*;
+use super::{CrossEntropy, Mode, Model, Network, shape};
 use crate::optimizer::Adam;
 use crate::testing::{
     self, activation, batch_norm, conv2d, conv2d_options, dense, dropout, flatten, gru_options,

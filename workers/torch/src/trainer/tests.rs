@@ -91,6 +91,7 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
                 input_shape: SHAPE.to_vec(),
                 classes: CLASSES,
                 class_names: Vec::new(),
+                examples: 0,
             }),
             objective: Some(Objective {
                 metric: "val_accuracy".into(),

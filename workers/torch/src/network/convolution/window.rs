@@ -10,20 +10,24 @@ use tch::{TchError, Tensor};
 use crate::error::LayerError;
 
 /// A pair of numbers for height and width.
-pub(super) type Pair = [i64; 2];
+type Pair = [i64; 2];
 
 /// A window that slides over the height and width of an image.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) size: Pair,
-    pub(super) strides: Pair,
-    pub(super) dilation: Pair,
+pub(in crate::network) struct Window {
+    pub(in crate::network) size: Pair,
+    pub(in crate::network) strides: Pair,
+    pub(in crate::network) dilation: Pair,
     padding: Padding,
 }
 
 impl Window {
+    /// Sees one pixel at a time.
+    pub(in crate::network) const PIXEL: Self =
+        Self { size: [1, 1], strides: [1, 1], dilation: [1, 1], padding: Padding::Valid };
+
     /// Reads a window's options, which shape inference has checked.
-    pub(super) fn new(
+    pub(in crate::network) fn over_image(
         size: Option<Size>,
         strides: Option<Size>,
         dilation: Option<Size>,
@@ -36,13 +40,28 @@ impl Window {
         Ok(Self { size: pair(size), strides: pair(strides), dilation: pair(dilation), padding })
     }
 
+    /// A window over time, which is the width of an image of height 1.
+    pub(in crate::network) fn over_time(
+        size: u32,
+        strides: u32,
+        dilation: u32,
+        padding: i32,
+    ) -> Result<Self, LayerError> {
+        let wide = |width| Some(Size { height: 1, width });
+        Self::over_image(wide(size), wide(strides), wide(dilation), padding)
+    }
+
     /// Pads images as far as libtorch's windows cannot do it themselves.
     ///
     /// - `images`: `[batch, channels, height, width]`
     /// - `value`: what is put around them
     ///
     /// Returns the images, and the even padding that is left to libtorch.
-    pub(super) fn pad(&self, images: &Tensor, value: f64) -> Result<(Tensor, Pair), TchError> {
+    pub(in crate::network) fn pad(
+        &self,
+        images: &Tensor,
+        value: f64,
+    ) -> Result<(Tensor, Pair), TchError> {
         let (_, _, height, width) = images.size4()?;
         let (top, bottom) = self.padding_of(0, height);
         let (left, right) = self.padding_of(1, width);
@@ -54,12 +73,16 @@ impl Window {
 
     /// Zeros before and behind an axis of `size` values.
     fn padding_of(&self, axis: usize, size: i64) -> (i64, i64) {
+        // What is absurd becomes so large that libtorch refuses it.
+        let reach = (self.size[axis] - 1).saturating_mul(self.dilation[axis]);
         match self.padding {
             Padding::Valid => (0, 0),
-            Padding::Same | Padding::Causal => {
-                let outputs = (size + self.strides[axis] - 1) / self.strides[axis];
-                let reach = (self.size[axis] - 1) * self.dilation[axis] + 1;
-                let total = ((outputs - 1) * self.strides[axis] + reach - size).max(0);
+            Padding::Causal => (reach, 0),
+            Padding::Same => {
+                let stride = self.strides[axis];
+                let outputs = (size + stride - 1) / stride;
+                let covered = ((outputs - 1) * stride + 1).saturating_add(reach);
+                let total = (covered - size).max(0);
                 (total / 2, total - total / 2)
             }
         }
@@ -91,5 +114,19 @@ mod tests {
             };
             assert_eq!(window.padding_of(1, size), expected, "{size} {window:?}");
         }
+    }
+
+    #[test]
+    fn causal_padding_stands_before() {
+        let causal = Padding::Causal.into();
+        let window = Window::over_time(3, 1, 4, causal).expect("known");
+        assert_eq!((window.padding_of(0, 1), window.padding_of(1, 9)), ((0, 0), (8, 0)));
+    }
+
+    #[test]
+    fn absurd_dilations_do_not_overflow() {
+        let window = Window::over_time(u32::MAX, 1, u32::MAX, Padding::Same.into());
+        let (before, behind) = window.expect("known").padding_of(1, 5);
+        assert!(before > 1 << 60 && behind > 1 << 60);
     }
 }

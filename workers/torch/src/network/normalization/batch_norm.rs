@@ -3,8 +3,9 @@
 use sweep_proto::v1::BatchNorm as Options;
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::{Layer, Mode, trainable, trainable_zeros};
 use crate::error::LayerError;
+use crate::network::weight::{named, trainable_ones, trainable_zeros};
+use crate::network::{Layer, Mode};
 
 /// `[batch, ..., channels]` to the same shape.
 ///
@@ -13,7 +14,7 @@ use crate::error::LayerError;
 /// the biased one in both places; libtorch's own moving average takes the
 /// unbiased one, so that it is not used.
 #[derive(Debug)]
-pub(super) struct BatchNorm {
+pub(in crate::network) struct BatchNorm {
     /// Share of the moving averages that a batch leaves as it is.
     momentum: f64,
     epsilon: f64,
@@ -24,7 +25,7 @@ pub(super) struct BatchNorm {
 }
 
 impl BatchNorm {
-    pub(super) fn build(
+    pub(in crate::network) fn build(
         options: &Options,
         channels: i64,
         device: Device,
@@ -33,7 +34,7 @@ impl BatchNorm {
         Ok(Self {
             momentum: options.momentum,
             epsilon: options.epsilon,
-            gamma: trainable(&Tensor::f_ones([channels], on_device)?, device)?,
+            gamma: trainable_ones(&[channels], device)?,
             beta: trainable_zeros(&[channels], device)?,
             moving_mean: Tensor::f_zeros([channels], on_device)?,
             moving_variance: Tensor::f_ones([channels], on_device)?,
@@ -81,12 +82,13 @@ impl Layer for BatchNorm {
         images.f_permute([0, 2, 3, 1])?.f_reshape(shape)
     }
 
-    fn weights(&self) -> Vec<(&'static str, &Tensor)> {
-        vec![
+    fn weights(&self, name: &str) -> Vec<(String, &Tensor)> {
+        let weights = [
             ("gamma", &self.gamma),
             ("beta", &self.beta),
             ("moving_mean", &self.moving_mean),
             ("moving_variance", &self.moving_variance),
-        ]
+        ];
+        named(name, weights)
     }
 }
