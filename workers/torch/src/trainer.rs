@@ -59,6 +59,9 @@ impl TorchTrainer {
             checkpoint::restore(checkpoint, execution, &network, &mut progress)?;
         }
         let dataset = self.dataset(execution, &plan.dataset)?;
+        if execution.checkpoint.is_none() {
+            network.adapt(&dataset.train.inputs, plan.batch_size)?;
+        }
         if !fit(&mut network, &mut progress, dataset, &plan, execution.seed, epochs)? {
             return Ok(Trained::default());
         }

@@ -155,7 +155,10 @@ pub(crate) fn train_step(
     labels: &Tensor,
 ) -> Result<(Tensor, Tensor), TchError> {
     let outputs = network.forward(inputs, Mode::Training)?;
-    let loss = network.loss.mean(&outputs, labels)?;
+    let mut loss = network.loss.mean(&outputs, labels)?;
+    if let Some(penalty) = network.penalty()? {
+        loss = loss.f_add(&penalty)?;
+    }
     optimizer.step(&loss)?;
     Ok((loss, outputs))
 }
@@ -170,6 +173,7 @@ fn evaluate(
 ) -> Result<Option<Means>, TrainingError> {
     let _guard = tch::no_grad_guard();
     let mut totals = Totals::new(examples.labels.device())?;
+    let penalty = network.penalty()?;
     let inputs = examples.inputs.f_split(batch_size, 0)?;
     let labels = examples.labels.f_split(batch_size, 0)?;
     for (inputs, labels) in inputs.iter().zip(&labels) {
@@ -177,7 +181,10 @@ fn evaluate(
             return Ok(None);
         }
         let outputs = network.forward(inputs, Mode::Inference)?;
-        let loss = network.loss.mean(&outputs, labels)?;
+        let mut loss = network.loss.mean(&outputs, labels)?;
+        if let Some(penalty) = &penalty {
+            loss = loss.f_add(penalty)?;
+        }
         totals.add(&loss, &outputs, labels)?;
     }
     Ok(Some(totals.read()?))

@@ -141,10 +141,6 @@ impl Network {
 
     /// What the kernels with a regularizer add to the loss of a training step, a
     /// scalar; `None` if there are none.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the training loop that asks for it comes next")
-    )]
     pub(crate) fn penalty(&self) -> Result<Option<Tensor>, TchError> {
         let regularized = self.stages.iter().flat_map(|stage| stage.layer.regularized());
         let mut total: Option<Tensor> = None;
@@ -163,10 +159,6 @@ impl Network {
     ///
     /// - `inputs`: the examples to train on, `[examples, ...]`
     /// - `batch_size`: how many examples to pass through the layers at a time
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the training loop that asks for it comes next")
-    )]
     pub(crate) fn adapt(&mut self, inputs: &Tensor, batch_size: i64) -> Result<(), TchError> {
         let _guard = tch::no_grad_guard();
         for place in 0..self.stages.len() {
