@@ -183,8 +183,10 @@ mod tests {
 
     use super::*;
 
+    type Tensors = Vec<(String, Vec<u32>)>;
+
     /// A file with the tensors of a small network, changed by `change`.
-    fn file(folder: &Path, change: impl Fn(&mut Vec<(String, Vec<u32>)>)) -> String {
+    fn file(folder: &Path, change: impl Fn(&mut Tensors)) -> String {
         let mut tensors = Architecture::new(0.1).unwrap().tensors();
         tensors.push(("features.0.1.num_batches_tracked".to_owned(), vec![1]));
         tensors.push(("classifier.1.weight".to_owned(), vec![10, 1280]));
@@ -242,7 +244,7 @@ mod tests {
             let error = WeightsFiles::inspect([path.as_str()]).unwrap_err();
             assert!(error.problem.starts_with("is cut short, or no safetensors file"), "{error}");
         }
-        let problem = |change: &dyn Fn(&mut Vec<(String, Vec<u32>)>), alpha| {
+        let problem = |change: &dyn Fn(&mut Tensors), alpha| {
             let path = file(folder.path(), change);
             let files = WeightsFiles::inspect([path.as_str()]).unwrap();
             files.complete(&mut model(&path, alpha)).unwrap_err().problem

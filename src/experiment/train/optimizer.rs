@@ -30,26 +30,26 @@ pub(super) fn read(node: &Node<'_>) -> Result<v1::Optimizer, Fault> {
     let kind = match name {
         "adam" => Kind::Adam(v1::Adam {
             learning_rate: given.positive("learning_rate", 1e-3)?,
-            beta_1: given.from_0_to_1("beta_1", 0.9)?,
-            beta_2: given.from_0_to_1("beta_2", 0.999)?,
+            beta_1: given.share("beta_1", 0.9)?,
+            beta_2: given.share("beta_2", 0.999)?,
             epsilon: given.positive("epsilon", 1e-7)?,
         }),
         "sgd" => Kind::Sgd(v1::Sgd {
             learning_rate: given.positive("learning_rate", 0.01)?,
-            momentum: given.from_0_to_1("momentum", 0.0)?,
+            momentum: given.share("momentum", 0.0)?,
             nesterov: given.boolean("nesterov", false)?,
         }),
         "adamw" => Kind::Adamw(v1::AdamW {
             learning_rate: given.positive("learning_rate", 1e-3)?,
-            beta_1: given.from_0_to_1("beta_1", 0.9)?,
-            beta_2: given.from_0_to_1("beta_2", 0.999)?,
+            beta_1: given.share("beta_1", 0.9)?,
+            beta_2: given.share("beta_2", 0.999)?,
             epsilon: given.positive("epsilon", 1e-7)?,
             weight_decay: given.not_negative("weight_decay", 0.004)?,
         }),
         _ => Kind::Rmsprop(v1::RmsProp {
             learning_rate: given.positive("learning_rate", 1e-3)?,
-            rho: given.from_0_to_1("rho", 0.9)?,
-            momentum: given.from_0_to_1("momentum", 0.0)?,
+            rho: given.share("rho", 0.9)?,
+            momentum: given.share("momentum", 0.0)?,
             epsilon: given.positive("epsilon", 1e-7)?,
             centered: given.boolean("centered", false)?,
         }),
@@ -81,7 +81,7 @@ impl<'a> Given<'a> {
         self.optional(key).map_or(Ok(default), |node| positive(&node))
     }
 
-    fn from_0_to_1(&self, key: &str, default: f64) -> Result<f64, Fault> {
+    fn share(&self, key: &str, default: f64) -> Result<f64, Fault> {
         self.optional(key).map_or(Ok(default), |node| from_0_to_1(&node))
     }
 
