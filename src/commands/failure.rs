@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::coordinator::local_workers::LocalWorkersError;
-use crate::data::DataError;
+use crate::data::{DataError, TableProblem};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::results::ResultsError;
 use crate::run_directory::RunDirectoryError;
@@ -59,7 +59,8 @@ impl Failure {
     pub(super) fn of_data(error: DataError, experiment: &Experiment) -> Self {
         let key = match &error {
             DataError::Io { .. } => return error.into(),
-            DataError::UnknownClass { .. } => "classes",
+            DataError::UnknownClass { .. }
+            | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. } => "classes",
             DataError::TooFew { .. } => "split",
             DataError::ShapesDiffer { .. } => "features",
             DataError::Settings { .. }
@@ -67,6 +68,7 @@ impl Failure {
             | DataError::NotAFolder { .. }
             | DataError::NoClasses { .. }
             | DataError::NoneUsable { .. }
+            | DataError::Table { .. }
             | DataError::OneClass { .. }
             | DataError::NotUtf8 { .. }
             | DataError::Changed { .. }

@@ -2,16 +2,18 @@
 
 use super::features::{self, Recordings};
 use super::settings::selected;
+use super::source::Input as _;
 use super::source::files;
 use super::source::folder::{self, Content};
+use super::source::table::Table;
 use super::{DataError, DataSettings, Origin, RecordingSettings, Source, synth};
 
 /// What is known of a dataset without touching its data: the shape of an
 /// example, channels last, and the class names in sorted order.
 ///
 /// None where either follows from the data only: `classes` is absent, or
-/// nothing says how long a recording or a slice is, and the recordings are not
-/// made up.
+/// nothing says how long a recording or a slice is or how many columns a table
+/// has, and the recordings are not made up.
 #[must_use]
 pub fn known_ahead(settings: &DataSettings) -> Option<(Vec<u32>, Vec<String>)> {
     settings.check().ok()?;
@@ -26,6 +28,7 @@ pub fn known_ahead(settings: &DataSettings) -> Option<(Vec<u32>, Vec<String>)> {
                 )
             }
         },
+        Source::Table(table) => (table.columns.map(|columns| vec![columns as usize]), None),
     };
     let classes = selected(settings.classes.as_deref()).or(all_classes)?;
     Some((lengths(&shape?)?, classes))
@@ -33,7 +36,7 @@ pub fn known_ahead(settings: &DataSettings) -> Option<(Vec<u32>, Vec<String>)> {
 
 /// Shape of one example, channels last, and the classes in sorted order.
 ///
-/// Folders are listed where the classes are not named, and the first recording
+/// A table is read; folders are listed where the classes are not named, and the first recording
 /// that can be used is decoded where its length decides the shape.
 ///
 /// # Errors
@@ -46,6 +49,11 @@ pub fn survey(settings: &DataSettings) -> Result<(Vec<u32>, Vec<String>), DataEr
     }
     match &settings.source {
         Source::Recordings(recordings) => survey_recordings(settings, recordings),
+        Source::Table(table) => {
+            let table = Table::read(table, settings.classes.as_deref())?;
+            let shape = lengths(&[table.features()]).expect("a file has less than 2^32 columns");
+            Ok((shape, table.classes()))
+        }
     }
 }
 

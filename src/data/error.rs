@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use super::source::folder::Content;
+use super::source::table::TableProblem;
 
 /// Why a dataset could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +115,14 @@ pub enum DataError {
         /// The setting that would bring them to one length.
         field: Option<String>,
     },
+    /// A table cannot be used.
+    #[error("`{path}`: {problem}", path = .path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: TableProblem,
+    },
     /// A name cannot be written into the manifest.
     #[error("the name of `{path}` is not UTF-8", path = .path.display())]
     NotUtf8 {
@@ -191,6 +200,7 @@ impl DataError {
                     first.min(other)
                 ))
             }
+            Self::Table { problem, .. } => problem.hint(),
             Self::Changed { .. } => Some("run again once it is complete".to_owned()),
             Self::NotEmpty { .. } => Some("choose a folder that does not exist yet".to_owned()),
             Self::Io { cause, .. } => match cause.kind() {

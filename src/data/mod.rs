@@ -32,8 +32,9 @@ pub use prepare::{cache_dir, prepare};
 pub use progress::{Progress, Quiet};
 pub use settings::{
     DataSettings, Features, Group, MelBands, MelSettings, MfccSettings, Origin, RawSettings,
-    RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
+    RecordingSettings, Slices, Source, SplitSettings, SynthSettings, TableSettings,
 };
+pub use source::table::TableProblem;
 pub use synth::{Synthesized, synthesize};
 
 /// What is known of a prepared dataset; `manifest.json` beside its arrays.

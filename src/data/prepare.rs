@@ -22,6 +22,7 @@ use super::features::Recordings;
 use super::npy::{self, Dtype};
 use super::source::files::Files;
 use super::source::folder::Content;
+use super::source::table::Table;
 use super::source::{Input, Outcome};
 use super::split::{Shortage, Split, split};
 use super::staging::Staging;
@@ -101,6 +102,7 @@ fn open<'a>(
             let files = Files::read(root, Content::Recordings, classes, extractor, progress)?;
             Ok(Box::new(files))
         }
+        Source::Table(table) => Ok(Box::new(Table::read(table, classes)?)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::data::source::files::Extractor as _;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
     Features, MelBands, MelSettings, MfccSettings, Quiet, RawSettings, RecordingSettings, Slices,
-    SynthSettings, known_ahead, survey,
+    SynthSettings, TableSettings, known_ahead, survey,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
@@ -84,7 +84,7 @@ fn with_bands(settings: &DataSettings, bands: MelBands) -> DataSettings {
 /// The settings with another use of the recordings.
 fn changed(settings: &DataSettings, change: impl FnOnce(&mut RecordingSettings)) -> DataSettings {
     let mut settings = settings.clone();
-    let Source::Recordings(recordings) = &mut settings.source;
+    let Source::Recordings(recordings) = &mut settings.source else { unreachable!() };
     change(recordings);
     settings
 }
@@ -161,7 +161,7 @@ fn a_folder_becomes_arrays() {
     let prepared = Prepared { path, manifest, cached };
     assert_eq!(tracks(&prepared)[5], "folk/1.wav");
     let settings = place.settings();
-    let Source::Recordings(recordings) = &settings.source;
+    let Source::Recordings(recordings) = &settings.source else { unreachable!() };
     let recordings = Recordings::new(recordings);
     let row = recordings.extract(tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
     assert_eq!(values[5 * 120..6 * 120], row.values);
@@ -518,4 +518,72 @@ fn the_cache_is_where_the_environment_says() {
     assert_eq!(with(&all[2..]), Path::new("/h/.cache/sweep"));
     assert_eq!(with(&[("XDG_CACHE_HOME", "relative"), all[2]]), Path::new("/h/.cache/sweep"));
     assert_eq!(with(&[]), env::temp_dir().join("sweep-cache"));
+}
+
+/// A table of two classes of eight rows, with `features` features.
+fn table(place: &Place, features: usize) -> DataSettings {
+    let names: Vec<String> = (0..features).map(|feature| format!("f{feature}")).collect();
+    let mut text = format!("filename,{},label\n", names.join(","));
+    for row in 0..16 {
+        let class = if row % 2 == 0 { "rock" } else { "blues" };
+        let values: Vec<String> =
+            (0..features).map(|feature| format!("{}.5", row * 100 + feature)).collect();
+        text.push_str(&format!("{row}.wav,{},{class}\n", values.join(",")));
+    }
+    fs::create_dir_all(place.audio()).unwrap();
+    fs::write(place.audio().join("t.csv"), text).unwrap();
+    let table = TableSettings {
+        file: place.audio().join("t.csv"),
+        label: "label".to_owned(),
+        drop: vec!["filename".to_owned()],
+        columns: Some(features as u32),
+    };
+    DataSettings { source: Source::Table(table), ..place.settings() }
+}
+
+#[test]
+fn a_table_becomes_arrays() {
+    let place = Place::new();
+    let settings = table(&place, 57);
+    assert_eq!(known_ahead(&settings), None);
+    let surveyed = survey(&settings).unwrap();
+    assert_eq!(surveyed, (vec![57], vec!["blues".to_owned(), "rock".to_owned()]));
+    let prepared = place.prepare(&settings).unwrap();
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
+    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (16, 16, 4));
+    let (shape, values) = read_f32(&path.join("x.npy"));
+    assert_eq!(shape, [16, 57]);
+    assert_eq!(values[57 * 3 + 2], 302.5);
+    assert_eq!(read_i64(&path.join("y.npy"))[..4], [1, 0, 1, 0]);
+    assert_eq!(read_i64(&path.join("groups.npy")), (0..16).collect::<Vec<i64>>());
+    assert_eq!(tracks(&prepared)[3], "row 4");
+    assert!(place.prepare(&settings).unwrap().cached);
+
+    let classes = Some(vec!["rock".to_owned(), "blues".to_owned()]);
+    let named = DataSettings { classes, ..settings.clone() };
+    assert_eq!(known_ahead(&named), Some(surveyed));
+    // The classes are all that there are.
+    assert!(place.prepare(&named).unwrap().cached);
+
+    // A row with its own features.
+    let file = place.audio().join("t.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("0.5,", "9.5,", 1)).unwrap();
+    assert!(!place.prepare(&settings).unwrap().cached);
+}
+
+#[test]
+fn a_table_with_too_few_rows_of_a_class_is_refused() {
+    let place = Place::new();
+    let settings = table(&place, 2);
+    let file = place.audio().join("t.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}x.wav,1,2,jazz\n")).unwrap();
+    let error = place.prepare(&settings).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "class `jazz` has too few usable rows for this split: 1 of at least 3"
+    );
+    assert_eq!(error.hint().unwrap(), "add rows of `jazz`, or leave it out with `data.classes`");
 }

@@ -20,6 +20,7 @@ const MAX_SAMPLES: u32 = 1 << 28;
 /// Three hours at 22 050 Hz are the longest recording that is read.
 const MAX_SECONDS: f64 = 12_000.0;
 const MAX_SLICES: u32 = 10_000;
+const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_SYNTH_CLASSES: u32 = 1_000;
 /// Five digits number the recordings of a class, as in GTZAN.
 const MAX_SYNTH_CLIPS: u32 = 100_000;
@@ -43,6 +44,8 @@ pub struct DataSettings {
 pub enum Source {
     /// Features of recordings.
     Recordings(RecordingSettings),
+    /// A table of features that are computed already.
+    Table(TableSettings),
 }
 
 /// Recordings, and what is computed from them.
@@ -156,6 +159,21 @@ pub struct RawSettings {
     pub samples: Option<u32>,
 }
 
+/// A table with a row an example: `[features]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableSettings {
+    /// CSV with a header.
+    #[serde(skip)]
+    pub file: PathBuf,
+    /// Name of the column of labels.
+    pub label: String,
+    /// Names of columns that are no features.
+    pub drop: Vec<String>,
+    /// How many columns of features there are, where the file says so.
+    #[serde(skip)]
+    pub columns: Option<u32>,
+}
+
 /// How examples are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SplitSettings {
@@ -198,6 +216,7 @@ impl DataSettings {
     pub fn check(&self) -> Result<(), DataError> {
         match &self.source {
             Source::Recordings(settings) => settings.check()?,
+            Source::Table(settings) => settings.check()?,
         }
         if self.classes.as_ref().is_some_and(Vec::is_empty) {
             return Err(refused("classes", "names no class"));
@@ -211,6 +230,7 @@ impl DataSettings {
     pub fn leaks(&self) -> bool {
         let several = match &self.source {
             Source::Recordings(settings) => settings.slices.several(),
+            Source::Table(_) => false,
         };
         several && self.split.group == Group::None
     }
@@ -223,6 +243,7 @@ impl Source {
         match self {
             Self::Recordings(RecordingSettings { origin: Origin::Folder(_), .. }) => "audio",
             Self::Recordings(RecordingSettings { origin: Origin::Synthetic(_), .. }) => "synthetic",
+            Self::Table(_) => "csv",
         }
     }
 }
@@ -285,6 +306,19 @@ impl RecordingSettings {
     pub(super) fn synthetic_samples(&self, made_up: &SynthSettings) -> usize {
         let rate = self.features.sample_rate();
         recording::resampled_len(made_up.samples(), synth::SAMPLE_RATE, rate)
+    }
+}
+
+impl TableSettings {
+    fn check(&self) -> Result<(), DataError> {
+        if self.drop.contains(&self.label) {
+            let problem = format!("drops `{}`, the column of labels", self.label);
+            return Err(refused("csv.drop", problem));
+        }
+        match self.columns {
+            Some(columns) => within("csv.columns", columns, 1, MAX_COLUMNS),
+            None => Ok(()),
+        }
     }
 }
 

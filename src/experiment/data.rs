@@ -13,19 +13,20 @@ use super::node::{Fields, Node, shorten};
 use super::search::MAX_SEED;
 use crate::data::{
     DataError, DataSettings, Group, Origin, RecordingSettings, Slices, Source, SplitSettings,
-    SynthSettings,
+    SynthSettings, TableSettings,
 };
 
 const MAX_CLASSES: u32 = 10_000;
 const MAX_CLIPS: u32 = 100_000;
 const MAX_SECONDS: f64 = 3_600.0;
 const MAX_SLICES: u32 = 10_000;
+const MAX_COLUMNS: u32 = 1 << 20;
 
 /// Keys of which one says where the data come from.
-const SOURCES: [&str; 2] = ["audio", "synthetic"];
+const SOURCES: [&str; 3] = ["audio", "synthetic", "csv"];
 /// Keys that say what is made of recordings.
 const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
-const LATER: [&str; 4] = ["csv", "images", "npy", "cache"];
+const LATER: [&str; 3] = ["images", "npy", "cache"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
@@ -62,11 +63,12 @@ fn impossible(fields: &Fields<'_>, error: &DataError) -> Fault {
 }
 
 fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
-    let mut given = SOURCES.iter().filter_map(|key| fields.optional(key));
-    let first = given.next();
-    if let (Some(_), Some(second)) = (&first, given.next()) {
-        let fault = second.fault("the data come from one source, and another is given, too");
-        return Err(fault.hint(format!("keep one of {}", all_of(&SOURCES))));
+    let given: Vec<&str> =
+        SOURCES.into_iter().filter(|key| fields.optional(key).is_some()).collect();
+    if let [_, second, ..] = given.as_slice() {
+        let node = fields.required(second)?;
+        let fault = node.fault("the data come from one source, and another is given, too");
+        return Err(fault.hint(format!("keep one of {}", all_of(&given))));
     }
     if let Some(node) = fields.optional("audio") {
         return recordings(fields, Origin::Folder(path(&node, "folder")?));
@@ -74,9 +76,12 @@ fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
     if let Some(node) = fields.optional("synthetic") {
         return recordings(fields, Origin::Synthetic(synthetic(&node)?));
     }
+    if let Some(node) = fields.optional("csv") {
+        return others(fields, "csv", Source::Table(table(&node)?));
+    }
     Err(fields.missing("audio").hint(
-        "write `audio: DIR`, a folder with a folder for each class, or `synthetic: {classes: \
-         10, clips: 20, seconds: 6}`",
+        "write `audio: DIR`, a folder with a folder for each class, `csv: FILE`, or `synthetic: \
+         {classes: 10, clips: 20, seconds: 6}`",
     ))
 }
 
@@ -113,6 +118,59 @@ fn recordings(fields: &Fields<'_>, origin: Origin) -> Result<Source, Fault> {
     let slices = slices(fields)?;
     let features = features::read(fields.optional("features").as_ref())?;
     Ok(Source::Recordings(RecordingSettings { origin, clip, slices, features }))
+}
+
+/// A source of no recordings, where nothing is said about recordings.
+fn others(fields: &Fields<'_>, key: &str, source: Source) -> Result<Source, Fault> {
+    for of_recordings in OF_RECORDINGS {
+        if let Some(node) = fields.optional(of_recordings) {
+            let message = format!("`{of_recordings}` is for recordings, and the data are `{key}`");
+            return Err(node.fault(message).self_contained().hint("leave it out"));
+        }
+    }
+    Ok(source)
+}
+
+fn table(node: &Node<'_>) -> Result<TableSettings, Fault> {
+    let mut table = TableSettings {
+        file: PathBuf::new(),
+        label: "label".to_owned(),
+        drop: Vec::new(),
+        columns: None,
+    };
+    if !node.value().is_mapping() {
+        table.file = path(node, "file")?;
+        return Ok(table);
+    }
+    let fields = node.fields("`csv`", &["file", "label", "drop", "columns"], &[])?;
+    let file = fields.optional("file");
+    let missing = || fields.missing("file").hint("write `csv: {file: features.csv}`");
+    table.file = path(&file.ok_or_else(missing)?, "file")?;
+    if let Some(node) = fields.optional("label") {
+        table.label = node.text()?.into_owned();
+    }
+    if let Some(node) = fields.optional("drop") {
+        let example = || match node.text() {
+            Ok(column) => format!("write `drop: [{}]`", shorten(&column)),
+            Err(_) => "write `drop: [filename]`".to_owned(),
+        };
+        for item in node.items().map_err(|fault| fault.hint(example()))? {
+            let column = item.text()?.into_owned();
+            if column == table.label {
+                let fault = item.fault(format!("`{}` is the column of labels", shorten(&column)));
+                return Err(fault.hint("it is no feature anyway"));
+            }
+            if table.drop.contains(&column) {
+                return Err(item.fault(format!("`{}` is listed twice", shorten(&column))));
+            }
+            table.drop.push(column);
+        }
+        table.drop.sort();
+    }
+    if let Some(node) = fields.optional("columns") {
+        table.columns = Some(node.whole_u32(1..=MAX_COLUMNS)?);
+    }
+    Ok(table)
 }
 
 fn slices(fields: &Fields<'_>) -> Result<Slices, Fault> {
@@ -156,11 +214,18 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
     let mut classes: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
         let class = item.text()?.into_owned();
-        if class.is_empty() || class.contains(['/', '\\', '\0']) || class.starts_with('.') {
+        let is_folder = !class.contains(['/', '\\', '\0']) && !class.starts_with('.');
+        let (possible, hint) = match source {
+            Source::Recordings(_) => {
+                (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
+            }
+            Source::Table(table) => {
+                (class.trim() == class, format!("a class is a value of column `{}`", table.label))
+            }
+        };
+        if class.is_empty() || !possible {
             let fault = item.fault(format!("`{}` cannot be a class", shorten(&class)));
-            return Err(
-                fault.hint(format!("a class is the name of a folder in `{}`", source.key()))
-            );
+            return Err(fault.hint(hint));
         }
         if classes.contains(&class) {
             return Err(item.fault(format!("`{}` is listed twice", shorten(&class))));

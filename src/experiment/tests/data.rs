@@ -3,7 +3,7 @@
 use super::{FILE, good};
 use crate::data::{
     DataSettings, Features, Group, MelBands, MelSettings, MfccSettings, Origin, RawSettings,
-    RecordingSettings, Slices, Source, SplitSettings, known_ahead,
+    RecordingSettings, Slices, Source, SplitSettings, TableSettings, known_ahead,
 };
 use crate::experiment::Warning;
 
@@ -21,7 +21,7 @@ fn data(data: &str) -> DataSettings {
 }
 
 fn of_recordings(settings: &DataSettings) -> &RecordingSettings {
-    let Source::Recordings(recordings) = &settings.source;
+    let Source::Recordings(recordings) = &settings.source else { panic!("{settings:?}") };
     recordings
 }
 
@@ -61,6 +61,29 @@ fn what_is_left_out_is_as_in_librosa() {
 }
 
 #[test]
+fn a_table_is_a_file_or_a_file_with_options() {
+    let expected = TableSettings {
+        file: "t.csv".into(),
+        label: "label".to_owned(),
+        drop: Vec::new(),
+        columns: None,
+    };
+    assert_eq!(data("  csv: t.csv").source, Source::Table(expected.clone()));
+    assert_eq!(data("  csv: {file: t.csv}").source, Source::Table(expected.clone()));
+    let table = TableSettings {
+        label: "genre".to_owned(),
+        drop: vec![String::new(), "length".to_owned()],
+        columns: Some(57),
+        ..expected
+    };
+    let lines = "  csv: {file: t.csv, label: genre, drop: [length, ''], columns: 57}";
+    assert_eq!(data(lines).source, Source::Table(table));
+    // What a class may be called is the table's matter.
+    let classes = data("  csv: t.csv\n  classes: [R&B/soul, .hidden]").classes;
+    assert_eq!(classes, Some(vec![".hidden".to_owned(), "R&B/soul".to_owned()]));
+}
+
+#[test]
 fn slices_are_given_by_length_or_by_number() {
     for (line, expected) in [
         ("slice: {seconds: 3}", Slices::Seconds(3.0)),
@@ -90,6 +113,7 @@ fn the_pipelines_of_the_studies_are_known_without_their_data() {
             vec![130, 13, 1],
         ),
         ("audio: data/gtzan\n  slice: {seconds: 3}\n  features: raw", vec![66_150, 1]),
+        ("csv: {file: features_30_sec.csv, drop: [filename, length], columns: 57}", vec![57]),
         (
             "audio: data/gtzan
   slices: 15
