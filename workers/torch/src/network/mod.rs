@@ -37,7 +37,6 @@ use self::gru::Gru;
 use self::max_pool2d::MaxPool2d;
 use self::reshape::{Flatten, ToSequence};
 use crate::error::{LayerError, TrainingError};
-use crate::loss::CrossEntropy;
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +73,6 @@ struct Stage {
 #[derive(Debug)]
 pub(crate) struct Network {
     stages: Vec<Stage>,
-    /// What the outputs are, for the loss.
-    pub(crate) loss: CrossEntropy,
 }
 
 impl Network {
@@ -111,12 +108,35 @@ impl Network {
             }
             stages.push(Stage { name: specification.name.clone(), layer });
         }
-        let last = stages.last_mut().and_then(|stage| stage.layer.activation());
-        let loss = CrossEntropy::after(last);
-        Ok(Self { stages, loss })
+        Ok(Self { stages })
     }
 
-    /// `[batch, ...]` to `[batch, classes]`; see [`Network::loss`] for what the values are.
+    /// Takes the activation away from the end of the network if it is `wanted`.
+    /// Returns whether it was.
+    pub(crate) fn take_last_activation(&mut self, wanted: Activation) -> bool {
+        let last = self.stages.last_mut().and_then(|stage| stage.layer.activation());
+        match last {
+            Some(activation) if *activation == wanted => {
+                *activation = Activation::Linear;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// What the kernels with a regularizer add to the loss of a training step.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "no layer has one yet")]
+    pub(crate) fn penalty(&self) -> Result<Option<Tensor>, TchError> {
+        Ok(None)
+    }
+
+    /// Gives every `normalization` the mean and variance of what it will get.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "there is no such layer yet")]
+    pub(crate) fn adapt(&mut self, _inputs: &Tensor, _batch_size: i64) -> Result<(), TchError> {
+        Ok(())
+    }
+
+    /// `[batch, ...]` to `[batch, classes]`, in the kind of the inputs.
     pub(crate) fn forward(&mut self, inputs: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
         let mut values = inputs.shallow_clone();
         for stage in &mut self.stages {
