@@ -12,13 +12,18 @@ use sweep_proto::v1::{
 use sweep_session::Failure;
 use tch::{Device, Kind, Tensor};
 
-use super::{CrossEntropy, Mode, Model, Network, shape};
-use crate::optimizer::Adam;
+use sweep_proto::v1::CategoricalCrossentropy;
+use sweep_proto::v1::loss::Kind as LossKind;
+use sweep_proto::v1::optimizer::Kind as OptimizerKind;
+
+use super::{Mode, Model, Network, shape};
+use crate::loss::Loss;
+use crate::optimizer::Optimizer;
 use crate::testing::{
     self, activation, batch_norm, conv2d, conv2d_options, dense, dropout, flatten, gru_options,
     max_pool2d, model, size, to_sequence,
 };
-use crate::training::train_step;
+use crate::training::Method;
 
 const SETTINGS: AdamSettings =
     AdamSettings { learning_rate: 0.05, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
@@ -101,16 +106,21 @@ fn check_golden(name: &str, model: &Model, shape: &[u32]) {
             values.shallow_clone().copy_(&golden[&format!("before/{name}")]);
         }
         let outputs = network.forward(&golden["inputs"], Mode::Inference).expect("shapes fit");
-        let outputs = match network.loss {
-            CrossEntropy::OfLogits => outputs.softmax(-1, None),
-            CrossEntropy::OfProbabilities => outputs,
-        };
         assert_close("outputs", &outputs, &golden["outputs"]);
     });
-    let mut optimizer = Adam::new(SETTINGS, network.trainable()).expect("small");
+    let loss = sweep_proto::v1::Loss {
+        kind: Some(LossKind::CategoricalCrossentropy(CategoricalCrossentropy::default())),
+    };
+    let loss = Loss::of(&mut network, &loss, 4, None).expect("it is there");
+    let method = Method { loss, precision: Kind::Float };
+    let settings =
+        sweep_proto::v1::Optimizer { kind: Some(OptimizerKind::Adam(SETTINGS)), clipping: None };
+    let mut optimizer = Optimizer::new(&settings, network.trainable()).expect("small");
+    let rate = SETTINGS.learning_rate;
     let losses = (0..golden["losses"].size()[0]).map(|_| {
         let (inputs, labels) = (&golden["inputs"], &golden["labels"]);
-        train_step(&mut network, &mut optimizer, inputs, labels).expect("shapes fit").0.detach()
+        let step = method.step(&mut network, &mut optimizer, rate, inputs, labels);
+        step.expect("shapes fit").0.detach()
     });
     assert_close("losses", &Tensor::stack(&losses.collect::<Vec<_>>(), 0), &golden["losses"]);
     for (name, values) in network.weights() {
