@@ -97,7 +97,11 @@ impl Numerical<f64> {
         match self.sampling {
             Sampling::Linear => self.min + position * step,
             Sampling::Log => self.min * step.powf(position),
-            Sampling::ReverseLog => self.max + self.min - self.min * step.powf(position),
+            Sampling::ReverseLog => {
+                let value = self.max + self.min - self.min * step.powf(position);
+                // Rounding may take the first step beyond the end.
+                if rules == Rules::Mended { value.min(self.max) } else { value }
+            }
         }
     }
 
