@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use super::*;
-use crate::data::npy::tests::{read_f32, read_i64};
+use crate::data::npy::tests::{read_f32, read_i64, read_u8};
 use crate::data::source::files::Extractor as _;
+use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
-    Features, MelBands, MelSettings, MfccSettings, Quiet, RawSettings, RecordingSettings, Slices,
-    SynthSettings, TableSettings, known_ahead, survey,
+    Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
+    RecordingSettings, Slices, SynthSettings, TableSettings, known_ahead, survey,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
@@ -586,4 +587,53 @@ fn a_table_with_too_few_rows_of_a_class_is_refused() {
         "class `jazz` has too few usable rows for this split: 1 of at least 3"
     );
     assert_eq!(error.hint().unwrap(), "add rows of `jazz`, or leave it out with `data.classes`");
+}
+
+#[test]
+fn images_become_arrays() {
+    let place = Place::new();
+    for (class, name) in ["blues", "folk", "jazz"].into_iter().enumerate() {
+        for image in 0_u32..4 {
+            let colour = [10 * class as u8, 20 * image as u8, 200];
+            place.write(&format!("{name}/{image}.png"), &png(30 + image, 20, colour));
+        }
+    }
+    place.write("folk/4.jpg", b"broken");
+    place.write("folk/5.webp", b"RIFF\x04\0\0\0WEBP");
+    let images =
+        ImageSettings { folder: place.audio(), height: 256, width: 256, channels: Channels::Rgb };
+    let settings = DataSettings { source: Source::Images(images.clone()), ..place.settings() };
+    assert_eq!(known_ahead(&settings), None);
+    let surveyed = survey(&settings).unwrap();
+    let heard = Heard::default();
+    let prepared = prepare(&settings, &place.cache(), &heard).unwrap();
+    let phase = |what: &str| (what.to_owned(), (14, 14));
+    assert_eq!(heard.phases(), [phase("reading images"), phase("resizing images")]);
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
+    assert_eq!(manifest.input_shape, [256, 256, 3]);
+    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (12, 12, 3));
+    let skipped: Vec<(&str, &str)> = manifest
+        .skipped
+        .iter()
+        .map(|skipped| (skipped.path.to_str().unwrap(), skipped.reason.as_str()))
+        .collect();
+    let reason = "not a PNG or JPEG file";
+    assert_eq!(skipped, [("folk/4.jpg", reason), ("folk/5.webp", reason)]);
+    assert_eq!(tracks(&prepared)[5], "folk/1.png");
+
+    let (shape, values) = read_u8(&path.join("x.npy"));
+    assert_eq!(shape, [12, 256, 256, 3]);
+    let row = 256 * 256 * 3;
+    assert!(values[5 * row..6 * row].chunks(3).all(|pixel| pixel == [10, 20, 200]));
+    assert!(place.prepare(&settings).unwrap().cached);
+
+    // The same pictures in grey are another dataset.
+    let gray = ImageSettings { height: 8, width: 16, channels: Channels::Gray, ..images };
+    let gray = DataSettings { source: Source::Images(gray), ..settings };
+    let gray = place.prepare(&gray).unwrap();
+    assert_eq!(gray.manifest.input_shape, [8, 16, 1]);
+    let (_, values) = read_u8(&gray.path.join("x.npy"));
+    // 0.299 · 10 + 0.587 · 20 + 0.114 · 200
+    assert!(values[5 * 128..6 * 128].iter().all(|&value| value == 38));
 }

@@ -20,6 +20,7 @@ const MAX_SAMPLES: u32 = 1 << 28;
 /// Three hours at 22 050 Hz are the longest recording that is read.
 const MAX_SECONDS: f64 = 12_000.0;
 const MAX_SLICES: u32 = 10_000;
+const MAX_IMAGE_SIDE: u32 = 4_096;
 const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_SYNTH_CLASSES: u32 = 1_000;
 /// Five digits number the recordings of a class, as in GTZAN.
@@ -46,6 +47,8 @@ pub enum Source {
     Recordings(RecordingSettings),
     /// A table of features that are computed already.
     Table(TableSettings),
+    /// Images of one size.
+    Images(ImageSettings),
 }
 
 /// Recordings, and what is computed from them.
@@ -174,6 +177,30 @@ pub struct TableSettings {
     pub columns: Option<u32>,
 }
 
+/// Images, all brought to one size: `[height, width, channels]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageSettings {
+    /// A folder with a folder of images for each class.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// In pixels.
+    pub height: u32,
+    /// In pixels.
+    pub width: u32,
+    /// What a pixel consists of.
+    pub channels: Channels,
+}
+
+/// What a pixel consists of, each number in 0..=255.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// Its brightness.
+    Gray,
+    /// Red, green and blue.
+    Rgb,
+}
+
 /// How examples are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SplitSettings {
@@ -217,6 +244,10 @@ impl DataSettings {
         match &self.source {
             Source::Recordings(settings) => settings.check()?,
             Source::Table(settings) => settings.check()?,
+            Source::Images(settings) => {
+                within("images.size", settings.height, 1, MAX_IMAGE_SIDE)?;
+                within("images.size", settings.width, 1, MAX_IMAGE_SIDE)?;
+            }
         }
         if self.classes.as_ref().is_some_and(Vec::is_empty) {
             return Err(refused("classes", "names no class"));
@@ -230,7 +261,7 @@ impl DataSettings {
     pub fn leaks(&self) -> bool {
         let several = match &self.source {
             Source::Recordings(settings) => settings.slices.several(),
-            Source::Table(_) => false,
+            Source::Table(_) | Source::Images(_) => false,
         };
         several && self.split.group == Group::None
     }
@@ -244,6 +275,7 @@ impl Source {
             Self::Recordings(RecordingSettings { origin: Origin::Folder(_), .. }) => "audio",
             Self::Recordings(RecordingSettings { origin: Origin::Synthetic(_), .. }) => "synthetic",
             Self::Table(_) => "csv",
+            Self::Images(_) => "images",
         }
     }
 }
@@ -319,6 +351,17 @@ impl TableSettings {
             Some(columns) => within("csv.columns", columns, 1, MAX_COLUMNS),
             None => Ok(()),
         }
+    }
+}
+
+impl ImageSettings {
+    /// Shape of an example.
+    pub(super) fn shape(&self) -> Vec<usize> {
+        let channels = match self.channels {
+            Channels::Gray => 1,
+            Channels::Rgb => 3,
+        };
+        vec![self.height as usize, self.width as usize, channels]
     }
 }
 
