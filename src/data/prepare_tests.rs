@@ -454,6 +454,37 @@ fn made_up_recordings_take_the_same_way() {
 }
 
 #[test]
+fn made_up_recordings_go_through_the_pipelines_of_the_studies() {
+    let place = Place::new();
+    let bands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
+    let mfcc = Features::Mfcc(MfccSettings { bands, n_mfcc: 13, frames: None });
+    let raw = Features::Raw(RawSettings { sample_rate: 22_050, samples: None });
+    let mel = |hop_length, n_mels, frames| {
+        let bands = MelBands { hop_length, n_mels, ..bands };
+        Features::Mel(MelSettings { bands, frames: Some(frames), db: true })
+    };
+    let three = Slices::Seconds(3.0);
+    let made_up = SynthSettings { classes: 2, clips: 3, seconds: 6.5, seed: 0 };
+    for (features, slices, clip, group, shape, each) in [
+        (mel(1024, 128, 660), Slices::Whole, None, Group::Track, vec![128, 660, 1], 1),
+        (mfcc.clone(), three, Some(5.0), Group::None, vec![130, 13, 1], 1),
+        (raw, three, None, Group::Track, vec![66_150, 1], 2),
+        (mfcc, three, None, Group::None, vec![130, 13, 1], 2),
+        (mel(512, 80, 80), Slices::Count(15), None, Group::Track, vec![80, 80, 1], 15),
+    ] {
+        let mut settings = changed(&place.with(features, slices), |recordings| {
+            recordings.origin = Origin::Synthetic(made_up);
+            recordings.clip = clip;
+        });
+        settings.split.group = group;
+        let (known, _) = known_ahead(&settings).unwrap();
+        let manifest = place.prepare(&settings).unwrap().manifest;
+        assert_eq!((&manifest.input_shape, &known), (&shape, &shape));
+        assert_eq!((manifest.tracks, manifest.examples), (6, 6 * each));
+    }
+}
+
+#[test]
 fn what_the_file_says_is_known_ahead() {
     let place = Place::new();
     let settings = place.settings();
