@@ -29,6 +29,7 @@ pub fn known_ahead(settings: &DataSettings) -> Option<(Vec<u32>, Vec<String>)> {
             }
         },
         Source::Table(table) => (table.columns.map(|columns| vec![columns as usize]), None),
+        Source::Images(images) => (Some(images.shape()), None),
     };
     let classes = selected(settings.classes.as_deref()).or(all_classes)?;
     Some((lengths(&shape?)?, classes))
@@ -53,6 +54,12 @@ pub fn survey(settings: &DataSettings) -> Result<(Vec<u32>, Vec<String>), DataEr
             let table = Table::read(table, settings.classes.as_deref())?;
             let shape = lengths(&[table.features()]).expect("a file has less than 2^32 columns");
             Ok((shape, table.classes()))
+        }
+        Source::Images(images) => {
+            let classes =
+                folder::list(&images.folder, Content::Images, settings.classes.as_deref())?;
+            let names = classes.into_iter().map(|class| class.name).collect();
+            Ok((lengths(&images.shape()).expect("sizes are checked"), names))
         }
     }
 }

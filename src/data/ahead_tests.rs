@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::data::{
-    Features, Group, MelBands, MelSettings, MfccSettings, RawSettings, Slices, SplitSettings,
-    SynthSettings,
+    Channels, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings, RawSettings,
+    Slices, SplitSettings, SynthSettings, TableSettings,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
@@ -37,12 +37,26 @@ fn the_studies_have_their_shapes() {
     let bands = MelBands { n_mels: 80, ..BANDS };
     let study_e = Features::Mel(MelSettings { bands, frames: Some(80), db: true });
     let three = Slices::Seconds(3.0);
+    let table = TableSettings {
+        file: "features_30_sec.csv".into(),
+        label: "label".to_owned(),
+        drop: vec!["filename".to_owned(), "length".to_owned()],
+        columns: Some(57),
+    };
+    let images = ImageSettings {
+        folder: "images_original".into(),
+        height: 256,
+        width: 256,
+        channels: Channels::Rgb,
+    };
     for (settings, shape) in [
         (recordings(study_a, Slices::Whole, None), vec![128, 660, 1]),
         (recordings(mfcc(), three, Some(29.0)), vec![130, 13, 1]),
         (recordings(raw(), three, None), vec![66_150, 1]),
         (recordings(mfcc(), three, None), vec![130, 13, 1]),
         (recordings(study_e, Slices::Count(15), None), vec![80, 80, 1]),
+        (settings(Source::Table(table)), vec![57]),
+        (settings(Source::Images(images)), vec![256, 256, 3]),
     ] {
         let classes = vec!["jazz".to_owned(), "rock".to_owned()];
         assert_eq!(known_ahead(&settings), Some((shape.clone(), classes.clone())));

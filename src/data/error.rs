@@ -170,6 +170,7 @@ impl DataError {
                     Content::Recordings => {
                         format!("{hint}; `sweep synth DIR` writes one to try things out")
                     }
+                    Content::Images => hint,
                 })
             }
             Self::NoClasses { nested: Some(nested), .. } => {

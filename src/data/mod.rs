@@ -31,8 +31,9 @@ pub use error::{Content, DataError};
 pub use prepare::{cache_dir, prepare};
 pub use progress::{Progress, Quiet};
 pub use settings::{
-    DataSettings, Features, Group, MelBands, MelSettings, MfccSettings, Origin, RawSettings,
-    RecordingSettings, Slices, Source, SplitSettings, SynthSettings, TableSettings,
+    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
+    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
+    TableSettings,
 };
 pub use source::table::TableProblem;
 pub use synth::{Synthesized, synthesize};

@@ -22,6 +22,7 @@ use super::features::Recordings;
 use super::npy::{self, Dtype};
 use super::source::files::Files;
 use super::source::folder::Content;
+use super::source::image::Images;
 use super::source::table::Table;
 use super::source::{Input, Outcome};
 use super::split::{Shortage, Split, split};
@@ -103,6 +104,11 @@ fn open<'a>(
             Ok(Box::new(files))
         }
         Source::Table(table) => Ok(Box::new(Table::read(table, classes)?)),
+        Source::Images(images) => {
+            let (root, extractor) = (&images.folder, Images(images));
+            let files = Files::read(root, Content::Images, classes, extractor, progress)?;
+            Ok(Box::new(files))
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use super::*;
-use crate::data::npy::tests::{read_f32, read_i64};
+use crate::data::npy::tests::{read_f32, read_i64, read_u8};
 use crate::data::source::files::Extractor as _;
+use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
-    Features, MelBands, MelSettings, MfccSettings, Quiet, RawSettings, RecordingSettings, Slices,
-    SynthSettings, TableSettings, known_ahead, survey,
+    Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
+    RecordingSettings, Slices, SynthSettings, TableSettings, known_ahead, survey,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
@@ -453,6 +454,37 @@ fn made_up_recordings_take_the_same_way() {
 }
 
 #[test]
+fn made_up_recordings_go_through_the_pipelines_of_the_studies() {
+    let place = Place::new();
+    let bands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
+    let mfcc = Features::Mfcc(MfccSettings { bands, n_mfcc: 13, frames: None });
+    let raw = Features::Raw(RawSettings { sample_rate: 22_050, samples: None });
+    let mel = |hop_length, n_mels, frames| {
+        let bands = MelBands { hop_length, n_mels, ..bands };
+        Features::Mel(MelSettings { bands, frames: Some(frames), db: true })
+    };
+    let three = Slices::Seconds(3.0);
+    let made_up = SynthSettings { classes: 2, clips: 3, seconds: 6.5, seed: 0 };
+    for (features, slices, clip, group, shape, each) in [
+        (mel(1024, 128, 660), Slices::Whole, None, Group::Track, vec![128, 660, 1], 1),
+        (mfcc.clone(), three, Some(5.0), Group::None, vec![130, 13, 1], 1),
+        (raw, three, None, Group::Track, vec![66_150, 1], 2),
+        (mfcc, three, None, Group::None, vec![130, 13, 1], 2),
+        (mel(512, 80, 80), Slices::Count(15), None, Group::Track, vec![80, 80, 1], 15),
+    ] {
+        let mut settings = changed(&place.with(features, slices), |recordings| {
+            recordings.origin = Origin::Synthetic(made_up);
+            recordings.clip = clip;
+        });
+        settings.split.group = group;
+        let (known, _) = known_ahead(&settings).unwrap();
+        let manifest = place.prepare(&settings).unwrap().manifest;
+        assert_eq!((&manifest.input_shape, &known), (&shape, &shape));
+        assert_eq!((manifest.tracks, manifest.examples), (6, 6 * each));
+    }
+}
+
+#[test]
 fn what_the_file_says_is_known_ahead() {
     let place = Place::new();
     let settings = place.settings();
@@ -586,4 +618,53 @@ fn a_table_with_too_few_rows_of_a_class_is_refused() {
         "class `jazz` has too few usable rows for this split: 1 of at least 3"
     );
     assert_eq!(error.hint().unwrap(), "add rows of `jazz`, or leave it out with `data.classes`");
+}
+
+#[test]
+fn images_become_arrays() {
+    let place = Place::new();
+    for (class, name) in ["blues", "folk", "jazz"].into_iter().enumerate() {
+        for image in 0_u32..4 {
+            let colour = [10 * class as u8, 20 * image as u8, 200];
+            place.write(&format!("{name}/{image}.png"), &png(30 + image, 20, colour));
+        }
+    }
+    place.write("folk/4.jpg", b"broken");
+    place.write("folk/5.webp", b"RIFF\x04\0\0\0WEBP");
+    let images =
+        ImageSettings { folder: place.audio(), height: 256, width: 256, channels: Channels::Rgb };
+    let settings = DataSettings { source: Source::Images(images.clone()), ..place.settings() };
+    assert_eq!(known_ahead(&settings), None);
+    let surveyed = survey(&settings).unwrap();
+    let heard = Heard::default();
+    let prepared = prepare(&settings, &place.cache(), &heard).unwrap();
+    let phase = |what: &str| (what.to_owned(), (14, 14));
+    assert_eq!(heard.phases(), [phase("reading images"), phase("resizing images")]);
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
+    assert_eq!(manifest.input_shape, [256, 256, 3]);
+    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (12, 12, 3));
+    let skipped: Vec<(&str, &str)> = manifest
+        .skipped
+        .iter()
+        .map(|skipped| (skipped.path.to_str().unwrap(), skipped.reason.as_str()))
+        .collect();
+    let reason = "not a PNG or JPEG file";
+    assert_eq!(skipped, [("folk/4.jpg", reason), ("folk/5.webp", reason)]);
+    assert_eq!(tracks(&prepared)[5], "folk/1.png");
+
+    let (shape, values) = read_u8(&path.join("x.npy"));
+    assert_eq!(shape, [12, 256, 256, 3]);
+    let row = 256 * 256 * 3;
+    assert!(values[5 * row..6 * row].chunks(3).all(|pixel| pixel == [10, 20, 200]));
+    assert!(place.prepare(&settings).unwrap().cached);
+
+    // The same pictures in grey are another dataset.
+    let gray = ImageSettings { height: 8, width: 16, channels: Channels::Gray, ..images };
+    let gray = DataSettings { source: Source::Images(gray), ..settings };
+    let gray = place.prepare(&gray).unwrap();
+    assert_eq!(gray.manifest.input_shape, [8, 16, 1]);
+    let (_, values) = read_u8(&gray.path.join("x.npy"));
+    // 0.299 · 10 + 0.587 · 20 + 0.114 · 200
+    assert!(values[5 * 128..6 * 128].iter().all(|&value| value == 38));
 }

@@ -12,8 +12,8 @@ use super::names::all_of;
 use super::node::{Fields, Node, shorten};
 use super::search::MAX_SEED;
 use crate::data::{
-    DataError, DataSettings, Group, Origin, RecordingSettings, Slices, Source, SplitSettings,
-    SynthSettings, TableSettings,
+    Channels, DataError, DataSettings, Group, ImageSettings, Origin, RecordingSettings, Slices,
+    Source, SplitSettings, SynthSettings, TableSettings,
 };
 
 const MAX_CLASSES: u32 = 10_000;
@@ -21,12 +21,13 @@ const MAX_CLIPS: u32 = 100_000;
 const MAX_SECONDS: f64 = 3_600.0;
 const MAX_SLICES: u32 = 10_000;
 const MAX_COLUMNS: u32 = 1 << 20;
+const MAX_IMAGE_SIDE: u32 = 4_096;
 
 /// Keys of which one says where the data come from.
-const SOURCES: [&str; 3] = ["audio", "synthetic", "csv"];
+const SOURCES: [&str; 4] = ["audio", "synthetic", "csv", "images"];
 /// Keys that say what is made of recordings.
 const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
-const LATER: [&str; 3] = ["images", "npy", "cache"];
+const LATER: [&str; 2] = ["npy", "cache"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
@@ -77,11 +78,14 @@ fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
         return recordings(fields, Origin::Synthetic(synthetic(&node)?));
     }
     if let Some(node) = fields.optional("csv") {
-        return others(fields, "csv", Source::Table(table(&node)?));
+        return others(fields, Source::Table(table(&node)?));
+    }
+    if let Some(node) = fields.optional("images") {
+        return others(fields, Source::Images(images(&node)?));
     }
     Err(fields.missing("audio").hint(
-        "write `audio: DIR`, a folder with a folder for each class, `csv: FILE`, or `synthetic: \
-         {classes: 10, clips: 20, seconds: 6}`",
+        "write `audio: DIR`, a folder with a folder for each class, `images` or `csv`, or \
+         `synthetic: {classes: 10, clips: 20, seconds: 6}`",
     ))
 }
 
@@ -121,7 +125,8 @@ fn recordings(fields: &Fields<'_>, origin: Origin) -> Result<Source, Fault> {
 }
 
 /// A source of no recordings, where nothing is said about recordings.
-fn others(fields: &Fields<'_>, key: &str, source: Source) -> Result<Source, Fault> {
+fn others(fields: &Fields<'_>, source: Source) -> Result<Source, Fault> {
+    let key = source.key();
     for of_recordings in OF_RECORDINGS {
         if let Some(node) = fields.optional(of_recordings) {
             let message = format!("`{of_recordings}` is for recordings, and the data are `{key}`");
@@ -173,6 +178,44 @@ fn table(node: &Node<'_>) -> Result<TableSettings, Fault> {
     Ok(table)
 }
 
+fn images(node: &Node<'_>) -> Result<ImageSettings, Fault> {
+    let example = "write `images: {folder: DIR, size: [256, 256]}`";
+    let fields = match node.fields("`images`", &["folder", "size", "channels"], &[]) {
+        Err(fault) if !node.value().is_mapping() => return Err(fault.hint(example)),
+        fields => fields?,
+    };
+    let required = |key| fields.optional(key).ok_or_else(|| fields.missing(key).hint(example));
+    let folder = path(&required("folder")?, "folder")?;
+    let (height, width) = size(&required("size")?)?;
+    let channels = match fields.optional("channels") {
+        None => Channels::Rgb,
+        Some(node) => match node.whole(1..=4)? {
+            1 => Channels::Gray,
+            3 => Channels::Rgb,
+            other => {
+                let fault = node.fault(format!("images have 1 channel or 3, not {other}"));
+                return Err(fault.hint("write `channels: 1` for brightness, `3` for colours"));
+            }
+        },
+    };
+    Ok(ImageSettings { folder, height, width, channels })
+}
+
+/// One number for both, or height and width.
+fn size(node: &Node<'_>) -> Result<(u32, u32), Fault> {
+    let side = |node: &Node<'_>| node.whole_u32(1..=MAX_IMAGE_SIDE);
+    if !node.value().is_sequence() {
+        let both = side(node)?;
+        return Ok((both, both));
+    }
+    match node.items()?.as_slice() {
+        [height, width] => Ok((side(height)?, side(width)?)),
+        items => Err(node
+            .fault(format!("expected one number or two, found {}", items.len()))
+            .hint("write `256` or `[256, 256]`: height, width")),
+    }
+}
+
 fn slices(fields: &Fields<'_>) -> Result<Slices, Fault> {
     match (fields.optional("slice"), fields.optional("slices")) {
         (None, None) => Ok(Slices::Whole),
@@ -216,7 +259,7 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
         let class = item.text()?.into_owned();
         let is_folder = !class.contains(['/', '\\', '\0']) && !class.starts_with('.');
         let (possible, hint) = match source {
-            Source::Recordings(_) => {
+            Source::Recordings(_) | Source::Images(_) => {
                 (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
             }
             Source::Table(table) => {

@@ -107,6 +107,7 @@ impl<E: Extractor> Files<E> {
         let classes = folder::list(root, content, classes)?;
         let phase = match content {
             Content::Recordings => "reading recordings",
+            Content::Images => "reading images",
         };
         let candidates = digest_all(root, &classes, phase, progress);
         Ok(Self { extractor, content, classes, candidates })

@@ -1,8 +1,8 @@
-//! Which files a folder holds: `<class>/<recording>.wav`.
+//! Which files a folder holds: `<class>/<recording>.wav`, `<class>/<image>.png`.
 //!
 //! Only names are looked at. Hidden entries and files of another kind are
-//! passed over in silence; a recording in a format that is not read stays in
-//! the list, so that it is reported as skipped.
+//! passed over in silence; a recording or an image in a format that is not read
+//! stays in the list, so that it is reported as skipped.
 
 use std::fs::{self, DirEntry};
 use std::io;
@@ -18,11 +18,16 @@ const AUDIO_ENDINGS: [&str; 14] = [
     "au",
 ];
 
+/// Endings of images in lower case; the first three are what is read.
+const IMAGE_ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff"];
+
 /// What is looked for in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// Audio.
     Recordings,
+    /// Pictures.
+    Images,
 }
 
 impl Content {
@@ -31,6 +36,7 @@ impl Content {
     pub fn plural(self) -> &'static str {
         match self {
             Self::Recordings => "recordings",
+            Self::Images => "images",
         }
     }
 
@@ -38,6 +44,7 @@ impl Content {
     pub(in crate::data) fn key(self) -> &'static str {
         match self {
             Self::Recordings => "audio",
+            Self::Images => "images",
         }
     }
 
@@ -45,6 +52,7 @@ impl Content {
     pub(in crate::data) fn files(self) -> &'static str {
         match self {
             Self::Recordings => ".wav files",
+            Self::Images => ".png or .jpg files",
         }
     }
 
@@ -52,12 +60,14 @@ impl Content {
     pub(in crate::data) fn example(self) -> &'static str {
         match self {
             Self::Recordings => "one.wav",
+            Self::Images => "one.png",
         }
     }
 
     fn endings(self) -> &'static [&'static str] {
         match self {
             Self::Recordings => &AUDIO_ENDINGS,
+            Self::Images => &IMAGE_ENDINGS,
         }
     }
 }
@@ -277,6 +287,28 @@ mod tests {
         let error = list(root.path(), Content::Recordings, None).unwrap_err();
         let hint = error.hint().unwrap();
         assert!(hint.contains("genres` does: did you mean that folder?"), "{hint}");
+    }
+
+    #[test]
+    fn images_are_found_beside_other_files() {
+        let root = tree(&[
+            "rock/b.PNG",
+            "rock/a.jpeg",
+            "rock/c.gif",
+            "rock/d.wav",
+            "blues/x.jpg",
+            "jazz/y.wav",
+        ]);
+        let classes = list(root.path(), Content::Images, None).unwrap();
+        let files: Vec<&[String]> = classes.iter().map(|class| class.files.as_slice()).collect();
+        assert_eq!(files, [&["x.jpg"][..], &["a.jpeg", "b.PNG", "c.gif"]]);
+        let empty = tree(&["rock/d.wav"]);
+        let error = list(empty.path(), Content::Images, None).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.ends_with("holds no images: expected a folder per class with .png or .jpg files"),
+            "{text}"
+        );
     }
 
     #[test]

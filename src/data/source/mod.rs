@@ -6,6 +6,7 @@
 
 pub(super) mod files;
 pub(super) mod folder;
+pub(super) mod image;
 pub(super) mod recording;
 pub(super) mod table;
 

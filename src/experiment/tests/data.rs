@@ -2,8 +2,9 @@
 
 use super::{FILE, good};
 use crate::data::{
-    DataSettings, Features, Group, MelBands, MelSettings, MfccSettings, Origin, RawSettings,
-    RecordingSettings, Slices, Source, SplitSettings, TableSettings, known_ahead,
+    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
+    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, TableSettings,
+    known_ahead,
 };
 use crate::experiment::Warning;
 
@@ -84,6 +85,17 @@ fn a_table_is_a_file_or_a_file_with_options() {
 }
 
 #[test]
+fn images_are_square_or_of_height_and_width() {
+    let settings = |options: &str| data(&format!("  images: {{folder: p, {options}}}")).source;
+    let expected =
+        ImageSettings { folder: "p".into(), height: 256, width: 256, channels: Channels::Rgb };
+    assert_eq!(settings("size: 256"), Source::Images(expected.clone()));
+    assert_eq!(settings("size: [256, 256], channels: 3"), Source::Images(expected.clone()));
+    let other = ImageSettings { width: 432, channels: Channels::Gray, ..expected };
+    assert_eq!(settings("size: [256, 432], channels: 1"), Source::Images(other));
+}
+
+#[test]
 fn slices_are_given_by_length_or_by_number() {
     for (line, expected) in [
         ("slice: {seconds: 3}", Slices::Seconds(3.0)),
@@ -114,6 +126,7 @@ fn the_pipelines_of_the_studies_are_known_without_their_data() {
         ),
         ("audio: data/gtzan\n  slice: {seconds: 3}\n  features: raw", vec![66_150, 1]),
         ("csv: {file: features_30_sec.csv, drop: [filename, length], columns: 57}", vec![57]),
+        ("images: {folder: images, size: [256, 256], channels: 3}", vec![256, 256, 3]),
         (
             "audio: data/gtzan
   slices: 15
