@@ -1,6 +1,10 @@
 //! Networks against Keras: golden values (see `golden/generate.py`), published
 //! parameter counts, and what the golden values cannot show.
 
+mod layers;
+mod precision;
+mod random;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -12,7 +16,7 @@ use sweep_proto::v1::{
 use sweep_session::Failure;
 use tch::{Device, Kind, Tensor};
 
-use super::{CrossEntropy, Mode, Model, Network, shape};
+use super::{Builder, CrossEntropy, Mode, Model, Network, shape};
 use crate::optimizer::Adam;
 use crate::testing::{
     self, activation, batch_norm, conv2d, conv2d_options, dense, dropout, flatten, gru_options,
@@ -75,6 +79,13 @@ fn sequences() -> Model {
         dense(4, Activation::Sigmoid),
         flatten(),
     ])
+}
+
+/// A network that need not end in classes, and whose last activation stays.
+fn layers(model: &Model, input_shape: &[u32]) -> Network {
+    let rows = shape::infer_layers(&model.layers, input_shape).expect("it fits together");
+    let stages = Builder::new(&rows, Device::Cpu).stages(&model.layers, input_shape);
+    Network { stages: stages.expect("small"), loss: CrossEntropy::OfProbabilities }
 }
 
 fn assert_close(name: &str, found: &Tensor, expected: &Tensor) {
