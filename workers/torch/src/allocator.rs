@@ -21,6 +21,13 @@ pub(crate) fn keep_big_blocks() {
     }
 }
 
+/// Gives memory that is free back to the system: after an execution that took
+/// more of it than the next one is likely to need.
+pub(crate) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    glibc::give_back();
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
     use std::env;
@@ -89,6 +96,11 @@ mod glibc {
             // A refused setting is worth only speed.
             unsafe { libc::mallopt(parameter, value) };
         }
+    }
+
+    pub(super) fn give_back() {
+        // SAFETY: takes a plain number; whatever is in use stays.
+        unsafe { libc::malloc_trim(0) };
     }
 
     #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A checkpoint: everything that training goes on from, as a safetensors file.
 //!
 //! Its tensors are the network's weights with all statistics, the optimizer's
-//! moments, and the weights of the best epoch so far; what is not a tensor
+//! memory, and the weights of the best epoch so far; what is not a tensor
 //! stands as JSON in the metadata. The random generator is in none of it: every
 //! epoch seeds it anew. So an execution that goes on from a checkpoint passes
 //! through the very numbers, to the bit on a CPU, of one that never paused.
@@ -11,12 +11,13 @@ use sweep_session::{Checkpoint, Execution};
 
 use crate::error::{CheckpointError, TrainingError};
 use crate::network::Network;
+use crate::schedule::PlateauState;
 use crate::tensor_file::{self, TensorFile};
 use crate::training::Progress;
 use crate::weights::Snapshot;
 
 /// Version of the format; to be raised when what is in a file changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Key of the header in the file's metadata.
 const HEADER: &str = "sweep_checkpoint";
@@ -31,10 +32,12 @@ struct Header {
     /// The last epoch that went into it.
     epoch: u32,
     /// The optimizer's.
-    steps: i32,
+    steps: u64,
     /// The best objective so far.
     best: Option<f64>,
     early_stopping: Option<Waited>,
+    /// Of a schedule that follows a metric.
+    plateau: Option<Plateau>,
 }
 
 /// What early stopping has seen.
@@ -43,6 +46,16 @@ struct Header {
 struct Waited {
     best: Option<f64>,
     epochs: u32,
+}
+
+/// What a schedule has seen.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plateau {
+    learning_rate: f64,
+    best: Option<f64>,
+    waited: u32,
+    resting: u32,
 }
 
 /// Only the version of the header, whatever else it says.
@@ -72,11 +85,15 @@ pub(crate) fn write(
             let (best, epochs) = stopping.state();
             Waited { best, epochs }
         }),
+        plateau: progress.schedule.state().map(|state| {
+            let PlateauState { learning_rate, best, waited, resting } = state;
+            Plateau { learning_rate, best, waited, resting }
+        }),
     };
     let header = serde_json::to_string(&header).expect("numbers and text are JSON");
     let mut tensors: Vec<_> =
         network.weights().map(|(name, values)| (network_name(&name), values)).collect();
-    tensors.extend(progress.optimizer.moments());
+    tensors.extend(progress.optimizer.slots());
     let best = progress.best_weights.iter().flat_map(Snapshot::weights);
     tensors.extend(best.map(|(name, values)| (best_name(name), values)));
     Ok(Checkpoint { epoch: progress.epoch, bytes: tensor_file::write(&tensors, (HEADER, header))? })
@@ -99,7 +116,7 @@ pub(crate) fn restore(
     for (name, values) in network.weights() {
         file.take(&network_name(&name), values)?;
     }
-    for (name, values) in progress.optimizer.moments() {
+    for (name, values) in progress.optimizer.slots() {
         file.take(&name, values)?;
     }
     progress.epoch = header.epoch;
@@ -111,6 +128,13 @@ pub(crate) fn restore(
         (Some(_), None) | (None, Some(_)) => {
             return Err(TrainingError::Checkpoint(CheckpointError::Foreign));
         }
+    }
+    let state = header.plateau.map(|state| {
+        let Plateau { learning_rate, best, waited, resting } = state;
+        PlateauState { learning_rate, best, waited, resting }
+    });
+    if !progress.schedule.set_state(state) {
+        return Err(TrainingError::Checkpoint(CheckpointError::Foreign));
     }
     if progress.best_value().is_some() {
         let best = Snapshot::of(network)?;

@@ -1,17 +1,22 @@
 //! A prepared dataset, on the device where it is trained on.
 //!
 //! A dataset's folder holds `x.npy` (examples, channels last), `y.npy` (a class
-//! for each) and the row numbers of each part in `train.npy` and
-//! `validation.npy`. Both parts are copied to the device once, so that a batch
-//! is a selection of rows there. The test part is never read: it is for the
-//! end, and nothing that is measured here may depend on it.
+//! for each), the row numbers of each part in `train.npy` and `validation.npy`,
+//! and, where examples are parts of recordings, `groups.npy` (the track of each).
+//! Both parts are copied to the device once, so that a batch is a selection of
+//! rows there. The test part is never read: it is for the end, and nothing that
+//! is measured here may depend on it.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::DatasetError;
 use crate::npy;
+
+/// The track of each example; not in every folder.
+const GROUPS: &str = "groups.npy";
 
 /// Examples and their classes.
 #[derive(Debug)]
@@ -20,6 +25,45 @@ pub(crate) struct Examples {
     pub(crate) inputs: Tensor,
     /// `[examples]`, i64, from 0.
     pub(crate) labels: Tensor,
+    /// Absent if nothing can be measured of tracks: if every track has a single
+    /// example, or if one has examples of several classes.
+    pub(crate) tracks: Option<Tracks>,
+}
+
+/// Which examples belong together.
+#[derive(Debug)]
+pub(crate) struct Tracks {
+    /// `[examples]`, i64: the track of each, from 0.
+    pub(crate) of_examples: Tensor,
+    /// `[tracks]`, i64: the class of each.
+    pub(crate) classes: Tensor,
+}
+
+impl Tracks {
+    /// Numbers the tracks in the order in which they appear.
+    ///
+    /// - `groups`, `labels`: `[examples]`, i64, on the CPU
+    fn new(groups: &Tensor, labels: &Tensor, device: Device) -> Result<Option<Self>, TchError> {
+        let groups = Vec::<i64>::try_from(groups)?;
+        let labels = Vec::<i64>::try_from(labels)?;
+        let mut numbers: HashMap<i64, usize> = HashMap::new();
+        let mut of_examples = Vec::with_capacity(groups.len());
+        let mut classes = Vec::new();
+        for (group, label) in groups.into_iter().zip(labels) {
+            let number = *numbers.entry(group).or_insert(classes.len());
+            if number == classes.len() {
+                classes.push(label);
+            } else if classes[number] != label {
+                return Ok(None);
+            }
+            of_examples.push(i64::try_from(number).expect("there are fewer than examples"));
+        }
+        if classes.len() == of_examples.len() {
+            return Ok(None);
+        }
+        let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_to(device);
+        Ok(Some(Self { of_examples: tensor(&of_examples)?, classes: tensor(&classes)? }))
+    }
 }
 
 impl Examples {
@@ -62,11 +106,25 @@ impl Dataset {
             let problem = format!("its shape is {:?} instead of {wanted:?}", inputs.size());
             return Err(DatasetError::Content { path, problem });
         }
+        let groups = if folder.join(GROUPS).exists() {
+            let groups = read_integers(folder, GROUPS, i64::MAX)?;
+            if groups.size() != [count] {
+                let problem = format!("its shape is {:?} instead of [{count}]", groups.size());
+                return Err(DatasetError::Content { path: folder.join(GROUPS), problem });
+            }
+            Some(groups)
+        } else {
+            None
+        };
         let part = |file| -> Result<Examples, DatasetError> {
             let rows = read_integers(folder, file, count)?;
             let inputs = inputs.f_index_select(0, &rows)?.f_to_kind(Kind::Float)?;
             let labels = labels.f_index_select(0, &rows)?;
-            Ok(Examples { inputs: inputs.f_to(device)?, labels: labels.f_to(device)? })
+            let tracks = match &groups {
+                Some(groups) => Tracks::new(&groups.f_index_select(0, &rows)?, &labels, device)?,
+                None => None,
+            };
+            Ok(Examples { inputs: inputs.f_to(device)?, labels: labels.f_to(device)?, tracks })
         };
         Ok(Self { train: part("train.npy")?, validation: part("validation.npy")? })
     }
@@ -104,6 +162,30 @@ mod tests {
             Dataset::read(folder.path(), &[2, 2, 1], 2, Device::Cpu).expect("just written");
         assert_eq!(dataset.train.len() + dataset.validation.len(), 9);
         assert_eq!(dataset.train.inputs.size()[1..], [2, 2, 1]);
+        assert!(dataset.train.tracks.is_none());
+    }
+
+    #[test]
+    fn tracks_are_numbered_within_their_part() {
+        let folder = testing::write_dataset(10, &[2, 2, 1], 2);
+        let read = |groups: [i64; 10]| {
+            let groups = Tensor::from_slice(&groups);
+            groups.write_npy(folder.path().join(GROUPS)).expect("the folder is writable");
+            Dataset::read(folder.path(), &[2, 2, 1], 2, Device::Cpu)
+        };
+        // Rows 0 to 6 are to train on, 7 and 8 to validate on; classes alternate.
+        let dataset = read([7, 3, 7, 9, 7, 3, 4, 9, 8, 0]).expect("just written");
+        let tracks = dataset.train.tracks.expect("three rows are of track 7");
+        assert_eq!(tracks.of_examples, Tensor::from_slice(&[0_i64, 1, 0, 2, 0, 1, 3]));
+        assert_eq!(tracks.classes, Tensor::from_slice(&[0_i64, 1, 1, 0]));
+        assert!(dataset.validation.tracks.is_none(), "one row a track");
+        let mixed = read([7, 7, 1, 2, 3, 4, 5, 6, 8, 9]).expect("just written");
+        assert!(mixed.train.tracks.is_none(), "one track of two classes");
+        assert!(read([-1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+        Tensor::from_slice(&[0_i64; 9]).write_npy(folder.path().join(GROUPS)).expect("writable");
+        let error = Dataset::read(folder.path(), &[2, 2, 1], 2, Device::Cpu).expect_err("short");
+        let error = error.to_string();
+        assert!(error.ends_with("groups.npy: its shape is [9] instead of [10]"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! `libtorch_cuda.so`, which is opened here if it can be found, before anything
 //! asks libtorch about CUDA: libtorch remembers the first answer for good.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+mod gpu;
+mod host;
+
+use std::ffi::{CStr, c_void};
+use std::io;
 use std::num::NonZero;
 use std::path::Path;
 use std::str::FromStr;
@@ -81,8 +85,30 @@ impl DeviceError {
 pub(crate) struct OpenDevice {
     /// As tch names it.
     pub(crate) device: Device,
-    /// For people: `cpu, 2 threads`, `NVIDIA H200`.
+    /// For people: `cpu`, `NVIDIA H200`.
+    pub(crate) name: String,
+    /// For people, with what else matters: `cpu, 2 threads`.
     pub(crate) description: String,
+    /// All of its memory; of the CPU's, what this process may use. Absent if
+    /// nothing tells.
+    pub(crate) memory_bytes: Option<u64>,
+    /// Whether it calculates in bf16.
+    pub(crate) has_bf16: bool,
+}
+
+impl OpenDevice {
+    /// Makes allocations fail that the device cannot hold, where it would not by
+    /// itself: on the CPU. To be called before training.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to limit this process.
+    pub(crate) fn limit_memory(&self) -> io::Result<()> {
+        match (self.device, self.memory_bytes) {
+            (Device::Cpu, Some(bytes)) => host::limit_memory(bytes),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Opens a device; to be called once, before any other call into tch.
@@ -100,7 +126,13 @@ pub(crate) fn open(choice: DeviceChoice, threads: Option<u16>) -> Result<OpenDev
     // Beside a GPU too, for what is computed on the CPU, such as initial weights.
     tch::set_num_threads(threads);
     let noun = if threads == 1 { "thread" } else { "threads" };
-    let cpu = OpenDevice { device: Device::Cpu, description: format!("cpu, {threads} {noun}") };
+    let cpu = OpenDevice {
+        device: Device::Cpu,
+        name: "cpu".to_owned(),
+        description: format!("cpu, {threads} {noun}"),
+        memory_bytes: host::memory_bytes(),
+        has_bf16: host::has_bf16(),
+    };
     match choice {
         DeviceChoice::Cpu => Ok(cpu),
         DeviceChoice::Auto => Ok(cuda(0).unwrap_or_else(|error| {
@@ -126,8 +158,15 @@ fn cuda(number: usize) -> Result<OpenDevice, DeviceError> {
     // Input shapes stay the same for a whole execution, so that trying out
     // convolution algorithms once pays.
     Cuda::cudnn_set_benchmark(true);
-    let description = gpu_name(number).unwrap_or_else(|| format!("cuda:{number}"));
-    Ok(OpenDevice { device: Device::Cuda(number), description })
+    let gpu = gpu::query(number);
+    let name = gpu.name.unwrap_or_else(|| format!("cuda:{number}"));
+    Ok(OpenDevice {
+        device: Device::Cuda(number),
+        description: name.clone(),
+        name,
+        memory_bytes: gpu.memory_bytes,
+        has_bf16: gpu.has_bf16,
+    })
 }
 
 /// Opens a shared library for good, its symbols visible to all.
@@ -144,36 +183,6 @@ fn open_library(name: &CStr) -> Result<*mut c_void, String> {
         (!message.is_null()).then(|| CStr::from_ptr(message).to_string_lossy().into_owned())
     };
     Err(message.unwrap_or_else(|| "unknown error".into()))
-}
-
-/// The name of a GPU, from the driver; libtorch's C interface does not tell it.
-fn gpu_name(number: usize) -> Option<String> {
-    const NAME_BYTES: usize = 256;
-    type DeviceGet = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
-    type DeviceGetName = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
-
-    let driver = open_library(c"libcuda.so.1").ok()?;
-    let number = c_int::try_from(number).ok()?;
-    let mut device: c_int = 0;
-    let mut name = [0_u8; NAME_BYTES];
-    // SAFETY: the types are those of cuda.h. libtorch has initialized the
-    // driver by now; if not, the functions say so by a nonzero result. The name
-    // is ended by a zero within the length that is passed.
-    unsafe {
-        let get = libc::dlsym(driver, c"cuDeviceGet".as_ptr());
-        let get_name = libc::dlsym(driver, c"cuDeviceGetName".as_ptr());
-        if get.is_null() || get_name.is_null() {
-            return None;
-        }
-        let get = std::mem::transmute::<*mut c_void, DeviceGet>(get);
-        let get_name = std::mem::transmute::<*mut c_void, DeviceGetName>(get_name);
-        if get(&raw mut device, number) != 0
-            || get_name(name.as_mut_ptr().cast(), NAME_BYTES as c_int, device) != 0
-        {
-            return None;
-        }
-    }
-    CStr::from_bytes_until_nul(&name).ok().map(|name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -200,7 +209,8 @@ mod tests {
     fn the_cpu_says_how_many_threads_it_uses() {
         let device = open(DeviceChoice::Cpu, Some(1)).expect("the CPU is always there");
         assert_eq!(device.device, Device::Cpu);
-        assert_eq!(device.description, "cpu, 1 thread");
+        assert_eq!((device.name.as_str(), device.description.as_str()), ("cpu", "cpu, 1 thread"));
+        assert!(device.memory_bytes.is_some());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Why an execution could not be trained, and what kind of failure that is.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use safetensors::SafeTensorError;
+use sweep_proto::memory::Estimate;
 use sweep_proto::shape::ShapeError;
 use sweep_proto::v1::FailureKind;
 use sweep_session::Failure;
@@ -30,7 +32,10 @@ pub(crate) enum TrainingError {
     Dataset(#[from] DatasetError),
     /// Training has left the range of numbers.
     #[error("{metric} is {value} at epoch {epoch}")]
-    Diverged { metric: &'static str, value: f64, epoch: u32 },
+    Diverged { metric: String, value: f64, epoch: u32 },
+    /// The device's memory would not hold it.
+    #[error("{}", too_large(.needed, device, *bytes))]
+    TooLarge { needed: Estimate, device: String, bytes: u64 },
     /// The checkpoint to start from is none to start from.
     #[error("the checkpoint {0}")]
     Checkpoint(#[from] CheckpointError),
@@ -103,6 +108,16 @@ pub(crate) enum DatasetError {
 }
 
 impl TrainingError {
+    /// A part of the specification is not there.
+    pub(crate) fn missing(part: &'static str) -> Self {
+        Self::Specification { part, problem: "is missing" }
+    }
+
+    /// Whether memory was, or would be, too small.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.kind() == FailureKind::OutOfMemory
+    }
+
     /// Whether, and how, it is worth trying again.
     fn kind(&self) -> FailureKind {
         match self {
@@ -111,6 +126,12 @@ impl TrainingError {
             | Self::Shape(_)
             | Self::Layer { source: LayerError::Unknown(_), .. } => FailureKind::Infeasible,
             Self::Diverged { .. } => FailureKind::Diverged,
+            Self::TooLarge { .. } => FailureKind::OutOfMemory,
+            Self::Dataset(DatasetError::Read { source, .. })
+                if source.kind() == ErrorKind::OutOfMemory =>
+            {
+                FailureKind::OutOfMemory
+            }
             Self::Layer { source: LayerError::Torch(error), .. }
             | Self::Dataset(DatasetError::Torch(error))
             | Self::Torch(error) => {
@@ -134,12 +155,24 @@ impl From<TrainingError> for Failure {
     }
 }
 
-/// libtorch's C interface gives errors as text only, so that the text decides.
+/// Texts of errors for want of memory. libtorch's C interface gives errors as
+/// text only, so that the text decides.
+const SIGNS_OF_MEMORY: [&str; 7] = [
+    "out of memory",
+    "can't allocate memory",
+    "DefaultCPUAllocator",
+    // cuDNN's and cuBLAS's.
+    "ALLOC_FAILED",
+    // The C++ library's, of small allocations.
+    "std::bad_alloc",
+    // oneDNN's, which does not say why; but shapes were checked before.
+    "could not create a memory",
+    "could not execute a primitive",
+];
+
 fn is_out_of_memory(error: &TchError) -> bool {
-    const SIGNS: [&str; 4] =
-        ["out of memory", "can't allocate memory", "DefaultCPUAllocator", "ALLOC_FAILED"];
     let text = error.to_string();
-    SIGNS.iter().any(|sign| text.contains(sign))
+    SIGNS_OF_MEMORY.iter().any(|sign| text.contains(sign))
 }
 
 /// libtorch's message without the C++ backtrace that follows its first line.
@@ -149,6 +182,27 @@ fn brief(error: &TchError) -> String {
         other => other.to_string(),
     };
     text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// `needs about 31.2 GiB (weights 0.1, optimizer 0.2, activations 30.9), but cpu
+/// has 23.5 GiB`
+fn too_large(needed: &Estimate, device: &str, bytes: u64) -> String {
+    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let parts = [
+        ("weights", needed.weights_bytes),
+        ("optimizer", needed.optimizer_bytes),
+        ("activations", needed.activations_bytes),
+        ("examples", needed.examples_bytes),
+    ];
+    // The number of examples is not always known.
+    let parts = parts.into_iter().filter(|(name, bytes)| *bytes > 0 || *name != "examples");
+    let parts = parts.map(|(name, bytes)| format!("{name} {:.1}", gibibytes(bytes)));
+    format!(
+        "needs about {:.1} GiB ({}), but {device} has {:.1} GiB",
+        gibibytes(needed.total()),
+        parts.collect::<Vec<_>>().join(", "),
+        gibibytes(bytes)
+    )
 }
 
 #[cfg(test)]
@@ -162,6 +216,8 @@ mod tests {
             "CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc",
             "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate \
              memory: you tried to allocate 4000000000000 bytes.",
+            "std::bad_alloc",
+            "could not execute a primitive",
         ] {
             assert_eq!(torch(text).kind, FailureKind::OutOfMemory, "{text}");
         }
@@ -171,9 +227,35 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_fit_says_what_takes_how_much() {
+        let gibibytes = |count: f64| (count * f64::from(1 << 30)) as u64;
+        let needed = Estimate {
+            weights_bytes: gibibytes(0.1),
+            optimizer_bytes: gibibytes(0.2),
+            activations_bytes: gibibytes(30.9),
+            examples_bytes: 0,
+        };
+        let failure = |needed| {
+            let bytes = gibibytes(23.5);
+            Failure::from(TrainingError::TooLarge { needed, device: "cpu".into(), bytes })
+        };
+        assert_eq!(failure(needed).kind, FailureKind::OutOfMemory);
+        assert_eq!(
+            failure(needed).message,
+            "needs about 31.2 GiB (weights 0.1, optimizer 0.2, activations 30.9), but cpu has \
+             23.5 GiB"
+        );
+        let needed = Estimate { examples_bytes: gibibytes(2.0), ..needed };
+        assert!(failure(needed).message.contains("activations 30.9, examples 2.0)"));
+    }
+
+    #[test]
     fn divergence_names_the_epoch() {
-        let failure =
-            Failure::from(TrainingError::Diverged { metric: "loss", value: f64::NAN, epoch: 3 });
+        let failure = Failure::from(TrainingError::Diverged {
+            metric: "loss".into(),
+            value: f64::NAN,
+            epoch: 3,
+        });
         assert_eq!(failure.kind, FailureKind::Diverged);
         assert_eq!(failure.message, "loss is NaN at epoch 3");
     }

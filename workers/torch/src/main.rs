@@ -24,6 +24,7 @@ mod network;
 mod npy;
 mod optimizer;
 mod plan;
+mod schedule;
 mod tensor_file;
 #[cfg(test)]
 mod testing;
@@ -60,7 +61,13 @@ fn main() -> ExitCode {
     // Before the first thread and the first tensor.
     allocator::keep_big_blocks();
     match device::open(arguments.device, arguments.threads) {
-        Ok(device) => sweep_session::run(&arguments.session, TorchTrainer::new(device)),
+        Ok(device) => {
+            if let Err(error) = device.limit_memory() {
+                // The session sets up logging only later.
+                eprintln!("warning: this process's memory cannot be limited: {error}");
+            }
+            sweep_session::run(&arguments.session, TorchTrainer::new(device))
+        }
         Err(error) => {
             eprintln!("error: {error}");
             if let Some(hint) = error.hint() {

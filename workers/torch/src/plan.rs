@@ -1,10 +1,12 @@
-//! A specification, checked: what [`fit`](crate::training::fit) follows.
+//! A specification, checked: what [`Fit`](crate::training::Fit) follows.
 
-use sweep_proto::v1::optimizer::Kind as OptimizerKind;
-use sweep_proto::v1::{Adam, Dataset, Model, Specification, loss};
+use sweep_proto::v1::{
+    ClassWeights, Dataset, EarlyStopping, Loss, Model, Objective, Optimizer, Precision, Schedule,
+    Specification,
+};
+use sweep_proto::{head, shape};
 
 use crate::error::TrainingError;
-use crate::metrics::{Aim, EarlyStopping};
 
 /// How to train, and on what.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,19 +17,29 @@ pub(crate) struct Plan {
     pub(crate) epochs: u32,
     /// At least one.
     pub(crate) batch_size: i64,
-    pub(crate) optimizer: Adam,
-    pub(crate) objective: Aim,
+    pub(crate) loss: Loss,
+    pub(crate) class_weights: Option<ClassWeights>,
+    pub(crate) optimizer: Optimizer,
+    /// Absent: the learning rate stays.
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) precision: Precision,
+    /// At least one.
+    pub(crate) top_k: u32,
+    pub(crate) objective: Objective,
     pub(crate) early_stopping: Option<EarlyStopping>,
 }
 
 impl Plan {
+    /// Checks all that can be checked without the dataset.
+    ///
     /// # Errors
     ///
     /// [`TrainingError::Specification`] for a part that is missing,
-    /// [`TrainingError::Metric`] for a metric that is not measured.
+    /// [`TrainingError::Shape`] for a network that cannot work, or that does not
+    /// give what its loss needs.
     pub(crate) fn new(specification: &Specification) -> Result<Self, TrainingError> {
         let Specification { model, training, dataset, objective } = specification.clone();
-        let missing = |part| TrainingError::Specification { part, problem: "is missing" };
+        let missing = TrainingError::missing;
         let zero = |part| TrainingError::Specification { part, problem: "must be at least 1" };
         let training = training.ok_or(missing("training"))?;
         let objective = objective.ok_or(missing("objective"))?;
@@ -37,23 +49,28 @@ impl Plan {
         if training.batch_size == 0 {
             return Err(zero("batch size"));
         }
-        match training.loss.and_then(|loss| loss.kind) {
-            Some(loss::Kind::CategoricalCrossentropy(_)) => {}
-            _ => return Err(missing("loss")),
-        }
-        let optimizer = match training.optimizer.and_then(|optimizer| optimizer.kind) {
-            Some(OptimizerKind::Adam(adam)) => adam,
-            _ => return Err(missing("optimizer")),
-        };
-        let early_stopping = training.early_stopping.as_ref().map(EarlyStopping::new);
+        let loss = training.loss.ok_or(missing("loss"))?;
+        let model = model.ok_or(missing("model"))?;
+        let dataset = dataset.ok_or(missing("dataset"))?;
+        let rows = shape::infer(&model, &dataset.input_shape, dataset.classes)?;
+        head::check(&model, &rows, Some(&loss), dataset.classes)?;
+        let precision = training.precision.try_into().map_err(|_| {
+            let problem = "is not one that this version of sweep knows";
+            TrainingError::Specification { part: "precision", problem }
+        })?;
         Ok(Self {
-            model: model.ok_or(missing("model"))?,
-            dataset: dataset.ok_or(missing("dataset"))?,
+            model,
+            dataset,
             epochs: training.epochs,
             batch_size: i64::from(training.batch_size),
-            optimizer,
-            objective: Aim::new(&objective)?,
-            early_stopping: early_stopping.transpose()?,
+            loss,
+            class_weights: training.class_weights,
+            optimizer: training.optimizer.ok_or(missing("optimizer"))?,
+            schedule: training.schedule,
+            precision,
+            top_k: training.top_k.max(1),
+            objective,
+            early_stopping: training.early_stopping,
         })
     }
 }

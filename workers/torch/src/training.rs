@@ -7,10 +7,13 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::dataset::{Dataset, Examples};
 use crate::error::TrainingError;
-use crate::metrics::{Best, EarlyStopping, Means, Measured, Totals, Verdict};
+use crate::loss::Loss;
+use crate::metrics::goals::{Aim, Best, EarlyStopping, Verdict};
+use crate::metrics::{Batch, Measured, Reported, Schema, Scores, Totals};
 use crate::network::{Mode, Network};
-use crate::optimizer::Adam;
+use crate::optimizer::{self, Optimizer};
 use crate::plan::Plan;
+use crate::schedule::Schedule;
 use crate::weights::Snapshot;
 
 /// What training has come to, apart from the network's weights.
@@ -18,7 +21,8 @@ use crate::weights::Snapshot;
 pub(crate) struct Progress {
     /// The last epoch that was trained; 0 before the first.
     pub(crate) epoch: u32,
-    pub(crate) optimizer: Adam,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) schedule: Schedule,
     pub(crate) best: Best,
     /// Those of the best epoch, as [`Progress::best_value`] sees it.
     pub(crate) best_weights: Option<Snapshot>,
@@ -27,13 +31,28 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Nothing is trained yet.
-    pub(crate) fn new(plan: &Plan, network: &Network) -> Result<Self, TchError> {
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Metric`] for a metric that is not measured,
+    /// [`TrainingError::Specification`] for settings without a meaning,
+    /// [`TrainingError::Torch`] for want of memory.
+    pub(crate) fn new(
+        plan: &Plan,
+        schema: &Schema,
+        network: &Network,
+        dataset: &Dataset,
+    ) -> Result<Self, TrainingError> {
+        let steps = dataset.train.len().unsigned_abs().div_ceil(plan.batch_size.unsigned_abs());
+        let base = optimizer::learning_rate(&plan.optimizer)?;
+        let stopping = plan.early_stopping.as_ref();
         Ok(Self {
             epoch: 0,
-            optimizer: Adam::new(plan.optimizer, network.trainable())?,
-            best: Best::new(plan.objective.clone()),
+            optimizer: Optimizer::new(&plan.optimizer, network.trainable())?,
+            schedule: Schedule::new(base, plan.schedule.as_ref(), steps, schema)?,
+            best: Best::new(Aim::new(&plan.objective, schema)?),
             best_weights: None,
-            early_stopping: plan.early_stopping.clone(),
+            early_stopping: stopping.map(|s| EarlyStopping::new(s, schema)).transpose()?,
         })
     }
 
@@ -47,10 +66,16 @@ impl Progress {
         }
     }
 
+    /// The learning rate of the next step, if that is in this epoch.
+    fn learning_rate(&self, epoch: u32) -> f64 {
+        self.schedule.learning_rate(epoch, self.optimizer.steps())
+    }
+
     /// Takes in an epoch, and keeps its weights if it is the best so far.
     ///
     /// Returns whether it is to be the last.
     fn follow(&mut self, measured: &Measured, network: &Network) -> Result<bool, TchError> {
+        self.schedule.follow(measured);
         let mut is_best = self.best.improves(measured);
         let mut ends = false;
         if let Some(stopping) = &mut self.early_stopping {
@@ -67,47 +92,199 @@ impl Progress {
     }
 }
 
-/// Trains a network from where it is, and reports every epoch.
-///
-/// - `seed`: of shuffling and dropout; every epoch draws its own from it, so
-///   that what is random in an epoch does not depend on where training began
-///
-/// Returns whether anybody waits for the result.
-///
-/// # Errors
-///
-/// [`TrainingError::Diverged`] after the report of an epoch whose loss is not
-/// finite, [`TrainingError::Torch`] when libtorch refuses an operation, most
-/// likely for want of memory.
-pub(crate) fn fit(
-    network: &mut Network,
-    progress: &mut Progress,
-    dataset: &Dataset,
-    plan: &Plan,
-    seed: u64,
-    epochs: &mut dyn Epochs,
-) -> Result<bool, TrainingError> {
-    for epoch in progress.epoch + 1..=plan.epochs {
-        let started = Instant::now();
-        tch::manual_seed(epoch_seed(seed, epoch));
-        let batch = plan.batch_size;
-        let train = train_epoch(network, &mut progress.optimizer, &dataset.train, batch, epochs)?;
-        let Some(train) = train else { return Ok(false) };
-        let validation = evaluate(network, &dataset.validation, batch, epochs)?;
-        let Some(validation) = validation else { return Ok(false) };
-        let measured = Measured { train, validation };
-        let seconds = started.elapsed().as_secs_f64();
-        let wanted = epochs.report(measured.to_measurement(epoch, seconds));
-        measured.check_finite(epoch)?;
-        if !wanted {
-            return Ok(false);
+/// The metrics of an execution.
+pub(crate) fn schema(plan: &Plan, dataset: &Dataset) -> Schema {
+    Schema::new(&Reported {
+        classes: plan.dataset.classes,
+        class_names: &plan.dataset.class_names,
+        top_k: plan.top_k,
+        train_tracks: dataset.train.tracks.is_some(),
+        validation_tracks: dataset.validation.tracks.is_some(),
+        learning_rate: plan.schedule.is_some(),
+    })
+}
+
+/// What a network is trained with, the same in every step.
+#[derive(Debug)]
+pub(crate) struct Method {
+    pub(crate) loss: Loss,
+    /// What the network calculates in. Outputs and losses are f32, and so are
+    /// weights and all that the optimizer remembers.
+    pub(crate) precision: Kind,
+}
+
+impl Method {
+    /// The network's outputs, f32.
+    fn forward(
+        &self,
+        network: &mut Network,
+        inputs: &Tensor,
+        mode: Mode,
+    ) -> Result<Tensor, TchError> {
+        network.forward(&inputs.f_to_kind(self.precision)?, mode)?.f_to_kind(Kind::Float)
+    }
+
+    /// One update of the weights.
+    ///
+    /// Returns the batch's mean loss, with what kernels add to it, and the
+    /// outputs, both from before the update.
+    pub(crate) fn step(
+        &self,
+        network: &mut Network,
+        optimizer: &mut Optimizer,
+        learning_rate: f64,
+        inputs: &Tensor,
+        labels: &Tensor,
+    ) -> Result<(Tensor, Tensor), TchError> {
+        let outputs = self.forward(network, inputs, Mode::Training)?;
+        let mut loss = self.loss.training_mean(&outputs, labels)?;
+        if let Some(penalty) = network.penalty()? {
+            loss = loss.f_add(&penalty)?;
         }
-        progress.epoch = epoch;
-        if progress.follow(&measured, network)? {
-            break;
+        optimizer.step(&loss, learning_rate)?;
+        Ok((loss, outputs))
+    }
+}
+
+/// One execution's training.
+#[derive(Debug)]
+pub(crate) struct Fit<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) schema: &'a Schema,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) method: &'a Method,
+    /// Of shuffling and dropout; every epoch draws its own from it, so that what
+    /// is random in an epoch does not depend on where training began.
+    pub(crate) seed: u64,
+}
+
+impl Fit<'_> {
+    /// Trains a network from where it is, and reports every epoch.
+    ///
+    /// Returns whether anybody waits for the result.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::Diverged`] after the report of an epoch whose loss is
+    /// not finite, [`TrainingError::Torch`] when libtorch refuses an operation,
+    /// most likely for want of memory.
+    pub(crate) fn run(
+        &self,
+        network: &mut Network,
+        progress: &mut Progress,
+        epochs: &mut dyn Epochs,
+    ) -> Result<bool, TrainingError> {
+        for epoch in progress.epoch + 1..=self.plan.epochs {
+            let started = Instant::now();
+            tch::manual_seed(epoch_seed(self.seed, epoch));
+            let train = self.train_epoch(network, progress, epoch, epochs)?;
+            let Some(train) = train else { return Ok(false) };
+            let Some(validation) = self.validate(network, epochs)? else { return Ok(false) };
+            let learning_rate = progress.learning_rate(epoch);
+            let measured = self.schema.measured(&train, &validation, learning_rate);
+            let seconds = started.elapsed().as_secs_f64();
+            let wanted = epochs.report(self.schema.measurement(&measured, epoch, seconds));
+            self.schema.check_finite(&measured, epoch)?;
+            if !wanted {
+                return Ok(false);
+            }
+            progress.epoch = epoch;
+            if progress.follow(&measured, network)? {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// One pass over the examples in random order, the last batch as short as it
+    /// comes.
+    ///
+    /// Returns the metrics over all steps, each measured before its update;
+    /// `None` when nobody waits any more.
+    fn train_epoch(
+        &self,
+        network: &mut Network,
+        progress: &mut Progress,
+        epoch: u32,
+        epochs: &dyn Epochs,
+    ) -> Result<Option<Scores>, TrainingError> {
+        let examples = &self.dataset.train;
+        let device = examples.labels.device();
+        // Drawn on the CPU, so that the order is the same on every device.
+        let order = Tensor::f_randperm(examples.len(), (Kind::Int64, Device::Cpu))?.f_to(device)?;
+        let mut totals = self.totals(examples)?;
+        for rows in order.f_split(self.plan.batch_size, 0)? {
+            if !epochs.wanted() {
+                return Ok(None);
+            }
+            let inputs = examples.inputs.f_index_select(0, &rows)?;
+            let labels = examples.labels.f_index_select(0, &rows)?;
+            let tracks = examples.tracks.as_ref();
+            let tracks = tracks.map(|tracks| tracks.of_examples.f_index_select(0, &rows));
+            let rate = progress.learning_rate(epoch);
+            let optimizer = &mut progress.optimizer;
+            let (loss, outputs) = self.method.step(network, optimizer, rate, &inputs, &labels)?;
+            self.add(&mut totals, &loss, &outputs, &labels, tracks.transpose()?.as_ref())?;
+        }
+        Ok(Some(totals.read()?))
+    }
+
+    /// The metrics over all examples to validate on, without changing anything;
+    /// `None` when nobody waits any more.
+    fn validate(
+        &self,
+        network: &mut Network,
+        epochs: &dyn Epochs,
+    ) -> Result<Option<Scores>, TrainingError> {
+        let _guard = tch::no_grad_guard();
+        let examples = &self.dataset.validation;
+        let mut totals = self.totals(examples)?;
+        let penalty = network.penalty()?;
+        let mut start = 0;
+        while start < examples.len() {
+            if !epochs.wanted() {
+                return Ok(None);
+            }
+            let length = self.plan.batch_size.min(examples.len() - start);
+            let inputs = examples.inputs.f_narrow(0, start, length)?;
+            let labels = examples.labels.f_narrow(0, start, length)?;
+            let tracks = examples.tracks.as_ref();
+            let tracks = tracks.map(|tracks| tracks.of_examples.f_narrow(0, start, length));
+            let outputs = self.method.forward(network, &inputs, Mode::Inference)?;
+            let mut loss = self.method.loss.mean(&outputs, &labels)?;
+            if let Some(penalty) = &penalty {
+                loss = loss.f_add(penalty)?;
+            }
+            self.add(&mut totals, &loss, &outputs, &labels, tracks.transpose()?.as_ref())?;
+            start += length;
+        }
+        Ok(Some(totals.read()?))
+    }
+
+    fn totals<'b>(&self, examples: &'b Examples) -> Result<Totals<'b>, TchError> {
+        let (classes, top_k) = (self.method.loss.classes(), self.plan.top_k.into());
+        Totals::new(classes, top_k, examples.tracks.as_ref(), examples.labels.device())
+    }
+
+    /// Adds a batch to the sums of its epoch.
+    fn add(
+        &self,
+        totals: &mut Totals<'_>,
+        loss: &Tensor,
+        outputs: &Tensor,
+        labels: &Tensor,
+        tracks: Option<&Tensor>,
+    ) -> Result<(), TchError> {
+        let scores = self.method.loss.scores(outputs)?;
+        match tracks {
+            Some(tracks) => {
+                let probabilities = self.method.loss.probabilities(outputs)?;
+                let tracks = Some((&probabilities, tracks));
+                totals.add(&Batch { loss, scores: &scores, labels, tracks })
+            }
+            None => totals.add(&Batch { loss, scores: &scores, labels, tracks: None }),
         }
     }
-    Ok(true)
 }
 
 /// Seeds an epoch: SplitMix64's number `epoch` from `seed` on.
@@ -116,69 +293,4 @@ fn epoch_seed(seed: u64, epoch: u32) -> i64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (mixed ^ (mixed >> 31)).cast_signed()
-}
-
-/// One pass over the examples in random order, the last batch as short as it comes.
-///
-/// Returns the means over all steps, each measured before its update; `None`
-/// when nobody waits any more.
-fn train_epoch(
-    network: &mut Network,
-    optimizer: &mut Adam,
-    examples: &Examples,
-    batch_size: i64,
-    epochs: &dyn Epochs,
-) -> Result<Option<Means>, TrainingError> {
-    let device = examples.labels.device();
-    // Drawn on the CPU, so that the order is the same on every device.
-    let order = Tensor::f_randperm(examples.len(), (Kind::Int64, Device::Cpu))?.f_to(device)?;
-    let mut totals = Totals::new(device)?;
-    for rows in order.f_split(batch_size, 0)? {
-        if !epochs.wanted() {
-            return Ok(None);
-        }
-        let inputs = examples.inputs.f_index_select(0, &rows)?;
-        let labels = examples.labels.f_index_select(0, &rows)?;
-        let (loss, outputs) = train_step(network, optimizer, &inputs, &labels)?;
-        totals.add(&loss, &outputs, &labels)?;
-    }
-    Ok(Some(totals.read()?))
-}
-
-/// One update of the weights.
-///
-/// Returns the batch's mean loss and the outputs, both from before the update.
-pub(crate) fn train_step(
-    network: &mut Network,
-    optimizer: &mut Adam,
-    inputs: &Tensor,
-    labels: &Tensor,
-) -> Result<(Tensor, Tensor), TchError> {
-    let outputs = network.forward(inputs, Mode::Training)?;
-    let loss = network.loss.mean(&outputs, labels)?;
-    optimizer.step(&loss)?;
-    Ok((loss, outputs))
-}
-
-/// The means over all examples, without changing anything; `None` when nobody
-/// waits any more.
-fn evaluate(
-    network: &mut Network,
-    examples: &Examples,
-    batch_size: i64,
-    epochs: &dyn Epochs,
-) -> Result<Option<Means>, TrainingError> {
-    let _guard = tch::no_grad_guard();
-    let mut totals = Totals::new(examples.labels.device())?;
-    let inputs = examples.inputs.f_split(batch_size, 0)?;
-    let labels = examples.labels.f_split(batch_size, 0)?;
-    for (inputs, labels) in inputs.iter().zip(&labels) {
-        if !epochs.wanted() {
-            return Ok(None);
-        }
-        let outputs = network.forward(inputs, Mode::Inference)?;
-        let loss = network.loss.mean(&outputs, labels)?;
-        totals.add(&loss, &outputs, labels)?;
-    }
-    Ok(Some(totals.read()?))
 }

@@ -42,7 +42,6 @@ use self::normalization::{Moments, Normalization};
 use self::regularization::Regularizer;
 use self::stage::Stage;
 use crate::error::TrainingError;
-use crate::loss::CrossEntropy;
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +90,6 @@ trait Layer: std::fmt::Debug + Send {
 #[derive(Debug)]
 pub(crate) struct Network {
     stages: Vec<Stage>,
-    /// What the outputs are, for the loss.
-    pub(crate) loss: CrossEntropy,
 }
 
 impl Network {
@@ -115,15 +112,10 @@ impl Network {
     ) -> Result<Self, TrainingError> {
         let rows = shape::infer(model, input_shape, classes)?;
         let stages = Builder::new(&rows, device).stages(&model.layers, input_shape)?;
-        let mut network = Self { stages, loss: CrossEntropy::OfProbabilities };
-        if network.take_last_activation(Function::Softmax) {
-            network.loss = CrossEntropy::OfLogits;
-        }
-        Ok(network)
+        Ok(Self { stages })
     }
 
-    /// `[batch, ...]` to `[batch, outputs]`, in the kind of the inputs; see
-    /// [`Network::loss`] for what the values are.
+    /// `[batch, ...]` to `[batch, outputs]`, in the kind of the inputs.
     pub(crate) fn forward(&mut self, inputs: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
         stage::forward(&mut self.stages, inputs, mode)
     }
@@ -141,10 +133,6 @@ impl Network {
 
     /// What the kernels with a regularizer add to the loss of a training step, a
     /// scalar; `None` if there are none.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the training loop that asks for it comes next")
-    )]
     pub(crate) fn penalty(&self) -> Result<Option<Tensor>, TchError> {
         let regularized = self.stages.iter().flat_map(|stage| stage.layer.regularized());
         let mut total: Option<Tensor> = None;
@@ -163,10 +151,6 @@ impl Network {
     ///
     /// - `inputs`: the examples to train on, `[examples, ...]`
     /// - `batch_size`: how many examples to pass through the layers at a time
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the training loop that asks for it comes next")
-    )]
     pub(crate) fn adapt(&mut self, inputs: &Tensor, batch_size: i64) -> Result<(), TchError> {
         let _guard = tch::no_grad_guard();
         for place in 0..self.stages.len() {

@@ -9,20 +9,23 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use sweep_proto::v1::layer::Kind as LayerKind;
+use sweep_proto::v1::loss::Kind as LossKind;
+use sweep_proto::v1::optimizer::Kind as OptimizerKind;
 use sweep_proto::v1::{
-    Adam as AdamSettings, BatchNorm as BatchNormOptions, FailureKind, Function as Activation,
-    Padding,
+    Adam as AdamSettings, BatchNorm as BatchNormOptions, CategoricalCrossentropy, FailureKind,
+    Function as Activation, Padding,
 };
 use sweep_session::Failure;
 use tch::{Device, Kind, Tensor};
 
-use super::{Builder, CrossEntropy, Mode, Model, Network, shape};
-use crate::optimizer::Adam;
+use super::{Builder, Mode, Model, Network, shape};
+use crate::loss::Loss;
+use crate::optimizer::Optimizer;
 use crate::testing::{
     self, activation, batch_norm, conv2d, conv2d_options, dense, dropout, flatten, gru_options,
     max_pool2d, model, size, to_sequence,
 };
-use crate::training::train_step;
+use crate::training::Method;
 
 const SETTINGS: AdamSettings =
     AdamSettings { learning_rate: 0.05, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
@@ -85,7 +88,7 @@ fn sequences() -> Model {
 fn layers(model: &Model, input_shape: &[u32]) -> Network {
     let rows = shape::infer_layers(&model.layers, input_shape).expect("it fits together");
     let stages = Builder::new(&rows, Device::Cpu).stages(&model.layers, input_shape);
-    Network { stages: stages.expect("small"), loss: CrossEntropy::OfProbabilities }
+    Network { stages: stages.expect("small") }
 }
 
 fn assert_close(name: &str, found: &Tensor, expected: &Tensor) {
@@ -112,16 +115,21 @@ fn check_golden(name: &str, model: &Model, shape: &[u32]) {
             values.shallow_clone().copy_(&golden[&format!("before/{name}")]);
         }
         let outputs = network.forward(&golden["inputs"], Mode::Inference).expect("shapes fit");
-        let outputs = match network.loss {
-            CrossEntropy::OfLogits => outputs.softmax(-1, None),
-            CrossEntropy::OfProbabilities => outputs,
-        };
         assert_close("outputs", &outputs, &golden["outputs"]);
     });
-    let mut optimizer = Adam::new(SETTINGS, network.trainable()).expect("small");
+    let loss = sweep_proto::v1::Loss {
+        kind: Some(LossKind::CategoricalCrossentropy(CategoricalCrossentropy::default())),
+    };
+    let loss = Loss::of(&mut network, &loss, 4, None).expect("it is there");
+    let method = Method { loss, precision: Kind::Float };
+    let settings =
+        sweep_proto::v1::Optimizer { kind: Some(OptimizerKind::Adam(SETTINGS)), clipping: None };
+    let mut optimizer = Optimizer::new(&settings, network.trainable()).expect("small");
+    let rate = SETTINGS.learning_rate;
     let losses = (0..golden["losses"].size()[0]).map(|_| {
         let (inputs, labels) = (&golden["inputs"], &golden["labels"]);
-        train_step(&mut network, &mut optimizer, inputs, labels).expect("shapes fit").0.detach()
+        let step = method.step(&mut network, &mut optimizer, rate, inputs, labels);
+        step.expect("shapes fit").0.detach()
     });
     assert_close("losses", &Tensor::stack(&losses.collect::<Vec<_>>(), 0), &golden["losses"]);
     for (name, values) in network.weights() {

@@ -115,7 +115,13 @@ fn dataset() -> tempfile::TempDir {
 }
 
 fn trainer() -> TorchTrainer {
-    TorchTrainer::new(OpenDevice { device: Device::Cpu, description: "cpu".into() })
+    TorchTrainer::new(OpenDevice {
+        device: Device::Cpu,
+        name: "cpu".into(),
+        description: "cpu, 2 threads".into(),
+        memory_bytes: None,
+        has_bf16: false,
+    })
 }
 
 /// Trains with a new trainer, alone with torch's generator.
@@ -294,10 +300,10 @@ fn what_cannot_be_trained_says_why() {
         (failure.kind, failure.message)
     };
     let (kind, message) = failure(|execution| {
-        execution.specification.objective.as_mut().expect("set above").metric = "val_f1".into();
+        execution.specification.objective.as_mut().expect("set above").metric = "val_roc".into();
     });
     assert_eq!(kind, FailureKind::Infeasible);
-    assert!(message.starts_with("the objective `val_f1` is not measured; measured are loss"));
+    assert!(message.starts_with("the objective `val_roc` is not measured; measured are loss"));
 
     let (kind, message) = failure(|execution| {
         execution.specification.model =
@@ -445,8 +451,8 @@ fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
         bytes[position..position + to.len()].copy_from_slice(to.as_bytes());
         refusal(&same, 1, &bytes)
     };
-    let format = edited(r#"format\":1"#, r#"format\":7"#);
-    assert_eq!(format, "the checkpoint has format 7, and this version of sweep knows format 1");
+    let format = edited(r#"format\":2"#, r#"format\":7"#);
+    assert_eq!(format, "the checkpoint has format 7, and this version of sweep knows format 2");
     let missing = edited("network/dense/kernel", "network/dense/kernal");
     assert_eq!(missing, "the checkpoint has no tensor `network/dense/kernel`");
     let shape = edited(

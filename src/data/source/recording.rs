@@ -17,7 +17,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-use super::settings::SAMPLE_RATES;
+use crate::data::settings::SAMPLE_RATES;
 
 /// Longest recording, in samples: three hours at 22 050 Hz, one GiB.
 const MAX_SAMPLES: usize = 1 << 28;
@@ -28,16 +28,16 @@ const RESAMPLER_SAMPLES: u32 = 2048;
 
 /// Mono samples.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Recording {
+pub(in crate::data) struct Recording {
     /// In [-1, 1] unless the file holds louder floats.
-    pub(super) samples: Vec<f32>,
+    pub(in crate::data) samples: Vec<f32>,
     /// In Hz.
-    pub(super) sample_rate: u32,
+    pub(in crate::data) sample_rate: u32,
 }
 
 /// Why a recording cannot be used; the `reason` in the manifest.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(super) enum RecordingError {
+pub(in crate::data) enum RecordingError {
     #[error("the file is empty")]
     EmptyFile,
     #[error("not a WAV file")]
@@ -60,7 +60,7 @@ pub(super) enum RecordingError {
 
 /// Decodes a WAV file: PCM of 8, 16, 24 or 32 bits, floats of 32 or 64 bits,
 /// A-law or mu-law; any number of channels.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<Recording, RecordingError> {
+pub(in crate::data) fn decode(bytes: Vec<u8>) -> Result<Recording, RecordingError> {
     if bytes.is_empty() {
         return Err(RecordingError::EmptyFile);
     }
@@ -139,7 +139,7 @@ fn read_mono(
 }
 
 /// Number of samples after resampling, rounded up as in librosa.
-pub(super) fn resampled_len(samples: usize, from: u32, to: u32) -> usize {
+pub(in crate::data) fn resampled_len(samples: usize, from: u32, to: u32) -> usize {
     if from == to {
         return samples;
     }
@@ -151,7 +151,10 @@ pub(super) fn resampled_len(samples: usize, from: u32, to: u32) -> usize {
 /// last per cent below the lower of the two Nyquist frequencies.
 ///
 /// The result is aligned with the input: no delay.
-pub(super) fn resample(recording: Recording, sample_rate: u32) -> Result<Vec<f32>, RecordingError> {
+pub(in crate::data) fn resample(
+    recording: Recording,
+    sample_rate: u32,
+) -> Result<Vec<f32>, RecordingError> {
     let Recording { samples, sample_rate: from } = recording;
     if from == sample_rate {
         return Ok(samples);
@@ -191,7 +194,7 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::data) mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use std::f64::consts::TAU;
@@ -200,8 +203,8 @@ pub(super) mod tests {
     use hound::{SampleFormat, WavSpec, WavWriter};
     use proptest::prelude::*;
 
-    use super::super::npy::tests::read_f32;
     use super::*;
+    use crate::data::npy::tests::read_f32;
 
     fn wav<S: hound::Sample + Copy>(spec: WavSpec, samples: &[S]) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
@@ -223,7 +226,7 @@ pub(super) mod tests {
     }
 
     /// A mono file of 16 bits.
-    pub(in super::super) fn wav_16(sample_rate: u32, samples: &[i16]) -> Vec<u8> {
+    pub(in crate::data) fn wav_16(sample_rate: u32, samples: &[i16]) -> Vec<u8> {
         wav(spec(1, sample_rate, 16, SampleFormat::Int), samples)
     }
 

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::super::npy::tests::read_f32;
-use super::super::recording::{Recording, resample};
+use super::super::bank::{frames_of, hertz_of, mel_of};
 use super::*;
+use crate::data::MelBands;
+use crate::data::npy::tests::read_f32;
+use crate::data::source::recording::{Recording, resample};
 
-const SMALL: MelSettings =
-    MelSettings { sample_rate: 8000, n_fft: 64, hop_length: 32, n_mels: 5, frames: None, db: true };
+const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 64, hop_length: 32, n_mels: 5 };
+const SMALL: MelSettings = MelSettings { bands: BANDS, frames: None, db: true };
 
 /// What `scripts/golden/mel.py` says about a golden file.
 #[derive(Deserialize)]
@@ -41,7 +43,7 @@ fn signal() -> Vec<f32> {
     read_f32(&testdata().join("signal.npy")).1
 }
 
-fn computed(samples: &[f32], settings: &MelSettings) -> Spectrogram {
+fn computed(samples: &[f32], settings: &MelSettings) -> Frames {
     let mel = Mel::new(settings);
     mel.spectrogram(samples, &mut mel.scratch()).unwrap()
 }
@@ -49,7 +51,8 @@ fn computed(samples: &[f32], settings: &MelSettings) -> Spectrogram {
 impl Case {
     fn settings(&self) -> MelSettings {
         let Self { sample_rate, n_fft, hop_length, n_mels, db, .. } = *self;
-        MelSettings { sample_rate, n_fft, hop_length, n_mels, frames: None, db }
+        let bands = MelBands { sample_rate, n_fft, hop_length, n_mels };
+        MelSettings { bands, frames: None, db }
     }
 
     fn samples(&self) -> Vec<f32> {
@@ -74,7 +77,7 @@ fn spectrograms_are_librosas() {
     let cases: BTreeMap<String, Case> = serde_json::from_slice(&cases).unwrap();
     assert_eq!(cases.len(), 12);
     for (name, case) in cases {
-        let Spectrogram { values, frames } = computed(&case.samples(), &case.settings());
+        let Frames { values, frames } = computed(&case.samples(), &case.settings());
         let (shape, golden) = read_f32(&testdata().join(format!("{name}.npy")));
         assert_eq!(shape, [case.n_mels as usize, frames], "{name}");
 
@@ -102,7 +105,8 @@ fn spectrograms_are_librosas() {
 #[test]
 fn a_frame_count_cuts_the_end_or_fills_it_with_the_floor() {
     let samples = &signal()[2400..7200];
-    let settings = MelSettings { sample_rate: 22_050, n_fft: 512, n_mels: 10, ..SMALL };
+    let bands = MelBands { sample_rate: 22_050, n_fft: 512, n_mels: 10, ..BANDS };
+    let settings = MelSettings { bands, ..SMALL };
     for db in [true, false] {
         let settings = MelSettings { db, ..settings.clone() };
         let free = computed(samples, &settings);
@@ -151,12 +155,13 @@ proptest! {
         db: bool,
         samples in prop::collection::vec(-1.0_f32..1.0, 150..700),
     ) {
-        let settings = MelSettings { sample_rate: 8000, n_fft, hop_length, n_mels, frames, db };
+        let bands = MelBands { sample_rate: 8000, n_fft, hop_length, n_mels };
+        let settings = MelSettings { bands, frames, db };
         let mel = Mel::new(&settings);
         let mut scratch = mel.scratch();
         let first = mel.spectrogram(&samples, &mut scratch).unwrap();
         prop_assert_eq!(first.values.len(), n_mels as usize * first.frames);
-        let expected = frames.map_or(frames_of(samples.len(), &settings), |frames| frames as usize);
+        let expected = frames.map_or(frames_of(samples.len(), &settings.bands), |frames| frames as usize);
         prop_assert_eq!(first.frames, expected);
         prop_assert!(first.values.iter().all(|value| value.is_finite()));
         // Nothing is left in the buffers that changes the next result.

@@ -1,9 +1,8 @@
-//! Mel spectrograms, as librosa 0.11 computes them.
+//! Power in mel bands, frame by frame, as librosa 0.11 computes it.
 //!
 //! `melspectrogram(center=True, pad_mode="constant", window="hann", power=2,
-//! fmin=0, fmax=sr/2, htk=False, norm="slaney")` and, for decibels,
-//! `power_to_db(ref=np.max, amin=1e-10, top_db=80)`. Golden files hold librosa's
-//! own results; their generator is `scripts/golden/mel.py`.
+//! fmin=0, fmax=sr/2, htk=False, norm="slaney")` and `power_to_db(amin=1e-10,
+//! top_db=80)`: what mel spectrograms and MFCCs are made of.
 //!
 //! librosa transforms in double precision and so does this module: near the
 //! floor, 80 dB below the loudest band, single precision would be 0.01 dB off.
@@ -15,50 +14,44 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use super::MelSettings;
+use super::TooShort;
+use crate::data::MelBands;
 
 /// Power below which decibels are not computed.
 const MIN_POWER: f64 = 1e-10;
 /// Decibels between the loudest band and the floor.
 const RANGE_DB: f64 = 80.0;
 
-/// Number of frames of a recording: centred frames reach half a window beyond
-/// both ends.
-pub(super) fn frames_of(samples: usize, settings: &MelSettings) -> usize {
+/// Number of frames of so many samples: centred frames reach half a window
+/// beyond both ends.
+pub(super) fn frames_of(samples: usize, settings: &MelBands) -> usize {
     let n_fft = settings.n_fft as usize;
     let padded = samples + 2 * (n_fft / 2);
     1 + padded.saturating_sub(n_fft) / settings.hop_length as usize
 }
 
-/// There is less of a recording than half a window.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("too short: {samples} samples after resampling; at least {needed} are needed")]
-pub(super) struct TooShort {
-    samples: usize,
-    needed: usize,
+/// Fewest samples that make a frame: half a window.
+pub(super) fn min_samples(settings: &MelBands) -> usize {
+    (settings.n_fft as usize / 2).max(1)
 }
 
 /// What is computed once for all recordings; shared by threads.
-pub(super) struct Mel {
-    n_fft: usize,
-    hop_length: usize,
-    n_mels: usize,
-    frames: Option<usize>,
-    db: bool,
-    settings: MelSettings,
+pub(super) struct Bank {
+    settings: MelBands,
     window: Vec<f64>,
     plan: Arc<dyn RealToComplex<f64>>,
     filters: Vec<Filter>,
 }
 
 /// Buffers of one thread.
-pub(super) struct Scratch {
+#[derive(Default)]
+pub(in crate::data) struct Scratch {
     frame: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
     transform: Vec<Complex<f64>>,
     power: Vec<f64>,
     /// `[frames, n_mels]`: frames come one after the other.
-    bands: Vec<f32>,
+    pub(super) bands: Vec<f32>,
 }
 
 /// A triangle over the bins of the transform; zero outside of `bins`.
@@ -67,83 +60,63 @@ struct Filter {
     weights: Vec<f64>,
 }
 
-/// `[n_mels, frames]`, C order.
+/// Some numbers for each of several frames.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Spectrogram {
+pub(super) struct Frames {
     pub(super) values: Vec<f32>,
     pub(super) frames: usize,
 }
 
-impl Mel {
+impl Bank {
     /// Plans the transform and computes window and filters.
-    pub(super) fn new(settings: &MelSettings) -> Self {
+    pub(super) fn new(settings: &MelBands) -> Self {
         let n_fft = settings.n_fft as usize;
         Self {
-            n_fft,
-            hop_length: settings.hop_length as usize,
-            n_mels: settings.n_mels as usize,
-            frames: settings.frames.map(|frames| frames as usize),
-            db: settings.db,
-            settings: settings.clone(),
+            settings: *settings,
             window: hann(n_fft),
             plan: RealFftPlanner::new().plan_fft_forward(n_fft),
             filters: filters(settings),
         }
     }
 
-    /// Buffers for [`Mel::spectrogram`].
+    /// Buffers for [`Bank::power`].
     pub(super) fn scratch(&self) -> Scratch {
         Scratch {
             frame: self.plan.make_input_vec(),
             spectrum: self.plan.make_output_vec(),
             transform: self.plan.make_scratch_vec(),
-            power: vec![0.0; self.n_fft / 2 + 1],
+            power: vec![0.0; self.settings.n_fft as usize / 2 + 1],
             bands: Vec::new(),
         }
     }
 
-    /// Mel spectrogram of a recording.
+    /// Fills `scratch.bands` with the power of each frame's bands; returns how
+    /// many frames the samples have.
     ///
     /// - `samples`: mono, in [-1, 1], at the rate of the settings
-    ///
-    /// Returns `[n_mels, frames]`: power, or decibels relative to the
-    /// recording's maximum, at least -80. Where the settings give `frames`, the
-    /// end is cut off, or filled with no power (the lowest decibels there are).
+    /// - `at_most`: frames after so many are not computed
     ///
     /// # Errors
     ///
     /// [`TooShort`] when there are fewer than `n_fft / 2` samples, or none.
-    pub(super) fn spectrogram(
+    pub(super) fn power(
         &self,
         samples: &[f32],
+        at_most: Option<usize>,
         scratch: &mut Scratch,
-    ) -> Result<Spectrogram, TooShort> {
-        let needed = (self.n_fft / 2).max(1);
+    ) -> Result<usize, TooShort> {
+        let needed = min_samples(&self.settings);
         if samples.len() < needed {
             return Err(TooShort { samples: samples.len(), needed });
         }
         let all = frames_of(samples.len(), &self.settings);
-        // What is cut off still counts for the maximum that decibels refer to.
-        let computed = match self.frames {
-            Some(frames) if !self.db => all.min(frames),
-            Some(_) | None => all,
-        };
+        let computed = at_most.map_or(all, |at_most| all.min(at_most));
         scratch.bands.clear();
-        scratch.bands.reserve(computed * self.n_mels);
+        scratch.bands.reserve(computed * self.filters.len());
         for frame in 0..computed {
             self.push_frame(samples, frame, scratch);
         }
-        let padding = if self.db { to_db(&mut scratch.bands) } else { 0.0 };
-
-        let frames = self.frames.unwrap_or(all);
-        let kept = computed.min(frames);
-        let mut values = vec![padding; self.n_mels * frames];
-        for (band, row) in values.chunks_exact_mut(frames).enumerate() {
-            for (frame, value) in row[..kept].iter_mut().enumerate() {
-                *value = scratch.bands[frame * self.n_mels + band];
-            }
-        }
-        Ok(Spectrogram { values, frames })
+        Ok(all)
     }
 
     /// Appends the bands of one frame, in power, to `scratch.bands`.
@@ -151,11 +124,12 @@ impl Mel {
         let Scratch { frame: windowed, spectrum, transform, power, bands } = scratch;
         // The frame covers `begin..begin + n_fft` of the signal after
         // `half` zeros; what lies outside of the recording is zero.
-        let half = self.n_fft / 2;
-        let begin = frame * self.hop_length;
-        let before = half.saturating_sub(begin).min(self.n_fft);
+        let n_fft = self.settings.n_fft as usize;
+        let half = n_fft / 2;
+        let begin = frame * self.settings.hop_length as usize;
+        let before = half.saturating_sub(begin).min(n_fft);
         let first = (begin + before - half).min(samples.len());
-        let last = (begin + self.n_fft).saturating_sub(half).min(samples.len()).max(first);
+        let last = (begin + n_fft).saturating_sub(half).min(samples.len()).max(first);
         let inside = before..before + (last - first);
 
         windowed[..inside.start].fill(0.0);
@@ -179,14 +153,28 @@ impl Mel {
     }
 }
 
-/// Turns power into decibels relative to the maximum; returns the minimum.
-fn to_db(values: &mut [f32]) -> f32 {
+/// What 0 dB is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reference {
+    /// The greatest power of all.
+    Maximum,
+    /// A power of one.
+    One,
+}
+
+/// Turns power into decibels, at most 80 below the greatest; returns the lowest.
+pub(super) fn to_db(values: &mut [f32], reference: Reference) -> f32 {
     let decibels = |power: f64| 10.0 * power.max(MIN_POWER).log10();
     let loudest = values.iter().fold(0.0_f32, |loudest, &value| loudest.max(value));
-    let reference = decibels(f64::from(loudest));
-    let mut lowest = 0.0_f32;
+    let maximum = decibels(f64::from(loudest));
+    let reference = match reference {
+        Reference::Maximum => maximum,
+        Reference::One => 0.0,
+    };
+    let floor = maximum - reference - RANGE_DB;
+    let mut lowest = (maximum - reference) as f32;
     for value in values {
-        *value = (decibels(f64::from(*value)) - reference).max(-RANGE_DB) as f32;
+        *value = (decibels(f64::from(*value)) - reference).max(floor) as f32;
         lowest = lowest.min(*value);
     }
     lowest
@@ -198,7 +186,7 @@ fn hann(length: usize) -> Vec<f64> {
 }
 
 /// Triangles between neighbouring mel frequencies, each of area one.
-fn filters(settings: &MelSettings) -> Vec<Filter> {
+fn filters(settings: &MelBands) -> Vec<Filter> {
     let n_mels = settings.n_mels as usize;
     let sample_rate = f64::from(settings.sample_rate);
     let highest = mel_of(sample_rate / 2.0);
@@ -234,7 +222,7 @@ fn log_step() -> f64 {
     6.4_f64.ln() / 27.0
 }
 
-fn mel_of(hertz: f64) -> f64 {
+pub(super) fn mel_of(hertz: f64) -> f64 {
     if hertz < KNEE_HZ {
         hertz / HZ_PER_MEL
     } else {
@@ -242,10 +230,6 @@ fn mel_of(hertz: f64) -> f64 {
     }
 }
 
-fn hertz_of(mel: f64) -> f64 {
+pub(super) fn hertz_of(mel: f64) -> f64 {
     if mel < KNEE_MEL { mel * HZ_PER_MEL } else { KNEE_HZ * (log_step() * (mel - KNEE_MEL)).exp() }
 }
-
-#[cfg(test)]
-#[path = "mel_tests.rs"]
-mod tests;

@@ -1,12 +1,13 @@
 //! `sweep check FILE`: what an experiment would do, without doing it.
 
+mod network;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
-use sweep_proto::shape::{self, LayerSummary};
 
 use super::{ExperimentArgs, Failure};
 use crate::data;
@@ -15,6 +16,7 @@ use crate::oracle::{Proposal, Suggestion};
 use crate::results::search_space_summary;
 use crate::space::HyperParameters;
 use crate::study::{Record, Stage, Stamped, Study, Trial, TrialId};
+use network::{Examples, Network, bytes};
 
 /// Options of `sweep check`.
 #[derive(Debug, Args)]
@@ -46,15 +48,18 @@ struct Proposed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<&'a Stage>,
     hyperparameters: &'a HyperParameters,
+    /// None where the assignment gives no network.
+    memory_bytes: Option<u64>,
 }
 
 impl<'a> Proposed<'a> {
-    fn of(trial: &'a Trial) -> Self {
+    fn of(trial: &'a Trial, network: Option<&Network>) -> Self {
         Self {
             trial: trial.id,
             name: trial.name.as_deref(),
             stage: trial.stage.as_ref(),
             hyperparameters: &trial.hyperparameters,
+            memory_bytes: network.map(Network::memory_bytes),
         }
     }
 }
@@ -62,23 +67,37 @@ impl<'a> Proposed<'a> {
 /// What there is to show.
 struct Findings<'a> {
     experiment: &'a Experiment,
-    input_shape: Vec<u32>,
-    layers: Vec<LayerSummary>,
+    examples: Examples,
+    /// At the defaults or, where those make none, of the first proposal that does.
+    network: Option<Network>,
     /// Whose trials are the proposals.
     study: Study,
+    /// Theirs.
+    networks: Vec<Option<Network>>,
     /// Why there are no more of them than asked for.
     shortage: Option<&'static str>,
 }
 
 pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
     let experiment = arguments.experiment.read()?;
-    let (input_shape, classes) =
+    let (_, warnings) = experiment.inspect_weights(true)?;
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    let (shape, classes) =
         data::survey(&experiment.data).map_err(|error| Failure::of_data(error, &experiment))?;
-    let classes = u32::try_from(classes.len()).unwrap_or(u32::MAX);
-    experiment.check(&input_shape, classes)?;
+    experiment.check(&shape, &classes)?;
+    let examples = Examples { shape, classes };
     let (study, shortage) = propose(&experiment, arguments.trials);
-    let layers = default_layers(&experiment, &study.trials, &input_shape, classes);
-    let findings = Findings { experiment: &experiment, input_shape, layers, study, shortage };
+    let network =
+        |hyperparameters: &HyperParameters| Network::of(&experiment, hyperparameters, &examples);
+    let defaults = network(&experiment.space.defaults());
+    let networks: Vec<_> =
+        study.trials.iter().map(|trial| network(&trial.hyperparameters)).collect();
+    let shown =
+        defaults.or_else(|| study.trials.iter().find_map(|trial| network(&trial.hyperparameters)));
+    let findings =
+        Findings { experiment: &experiment, examples, network: shown, study, networks, shortage };
     let text = match arguments.format {
         Format::Text => findings.text(),
         Format::Json => findings.json(),
@@ -111,34 +130,13 @@ fn propose(experiment: &Experiment, count: u32) -> (Study, Option<&'static str>)
     (study, None)
 }
 
-/// The network at the defaults or, where those make none, of the first proposal that does.
-fn default_layers(
-    experiment: &Experiment,
-    proposals: &[Trial],
-    input_shape: &[u32],
-    classes: u32,
-) -> Vec<LayerSummary> {
-    let defaults = experiment.space.defaults();
-    std::iter::once(&defaults)
-        .chain(proposals.iter().map(|trial| &trial.hyperparameters))
-        .filter_map(|hyperparameters| {
-            experiment.specify(hyperparameters, input_shape, classes).ok()
-        })
-        .find_map(|(model, _)| shape::infer(&model, input_shape, classes).ok())
-        .unwrap_or_default()
-}
-
 impl Findings<'_> {
-    fn parameters(&self) -> (u64, u64) {
-        self.layers.iter().fold((0, 0), |(total, trainable), layer| {
-            (total + layer.parameters, trainable + layer.trainable)
-        })
-    }
-
     fn text(&self) -> String {
         let mut text = search_space_summary(&self.experiment.space);
         text.push('\n');
-        text.push_str(&self.model_summary());
+        if let Some(network) = &self.network {
+            text.push_str(&network.text(&self.examples.shape));
+        }
         match self.study.trials.len() {
             0 => {}
             1 => text.push_str("\nFirst proposal\n"),
@@ -146,9 +144,13 @@ impl Findings<'_> {
                 let _ = writeln!(text, "\nFirst {many} proposals");
             }
         }
-        for trial in &self.study.trials {
+        for (trial, network) in self.study.trials.iter().zip(&self.networks) {
             text.push('\n');
             text.push_str(&self.proposal(trial));
+            let _ = match network {
+                Some(network) => writeln!(text, "memory: {}", bytes(network.memory_bytes())),
+                None => writeln!(text, "no network: this assignment's cannot work"),
+            };
         }
         if let Some(shortage) = self.shortage {
             let _ = writeln!(text, "\n{shortage}");
@@ -172,59 +174,14 @@ impl Findings<'_> {
         text
     }
 
-    /// Keras's `model.summary()`, for the defaults.
-    fn model_summary(&self) -> String {
-        let shown = |shape: &[u32]| {
-            let sizes: Vec<String> = shape.iter().map(u32::to_string).collect();
-            format!("({})", sizes.join(", "))
-        };
-        let mut rows = vec![
-            ["Layer (type)".to_owned(), "Output shape".to_owned(), "Parameters".to_owned()],
-            ["input".to_owned(), shown(&self.input_shape), "0".to_owned()],
-        ];
-        rows.extend(self.layers.iter().map(|layer| {
-            [
-                format!("{} ({})", layer.name, layer.kind),
-                shown(&layer.output_shape),
-                layer.parameters.to_string(),
-            ]
-        }));
-        let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-        let (first, second, third) = (width(0), width(1), width(2));
-        let mut text = "Network at the defaults\n".to_owned();
-        for [layer, shape, parameters] in &rows {
-            let _ = writeln!(text, "{layer:first$}  {shape:second$}  {parameters:>third$}");
-        }
-        let (total, trainable) = self.parameters();
-        let _ = writeln!(
-            text,
-            "Parameters: {total} ({trainable} trainable, {} not)",
-            total - trainable
-        );
-        text
-    }
-
     fn json(&self) -> String {
-        let (total, trainable) = self.parameters();
-        let layers: Vec<_> = self
-            .layers
-            .iter()
-            .map(|layer| {
-                json!({
-                    "name": layer.name,
-                    "output_shape": layer.output_shape,
-                    "parameters": layer.parameters,
-                })
-            })
-            .collect();
-        let trials: Vec<_> = self.study.trials.iter().map(Proposed::of).collect();
+        let trials = self.study.trials.iter().zip(&self.networks);
+        let trials: Vec<_> =
+            trials.map(|(trial, network)| Proposed::of(trial, network.as_ref())).collect();
         let object = json!({
             "study": self.experiment.settings.study,
             "space": self.experiment.space.hyperparameters.iter().map(crate::space::HyperParameter::describe).collect::<Vec<_>>(),
-            "model": {
-                "layers": layers,
-                "parameters": { "total": total, "trainable": trainable },
-            },
+            "model": self.network.as_ref().map(Network::json),
             "trials": trials,
         });
         let text = serde_json::to_string_pretty(&object).expect("plain values are JSON");
