@@ -128,8 +128,11 @@ impl Convolution {
             [1, 1],
             groups,
         )?;
-        let images = self.normalize(&images, learns)?;
-        if self.plan.has_relu6 { { images }.f_relu6_() } else { Ok(images) }
+        let mut images = self.normalize(&images, learns)?;
+        if self.plan.has_relu6 {
+            images = images.f_relu6_()?;
+        }
+        Ok(images)
     }
 
     fn normalize(&self, images: &Tensor, learns: bool) -> Result<Tensor, TchError> {

@@ -10,7 +10,7 @@
 //!
 //! The gates stand in the order i, f, c, o.
 
-use sweep_proto::v1::Lstm as Options;
+use sweep_proto::v1::{Function, Lstm as Options};
 use tch::{TchError, Tensor};
 
 use super::{Cell, StateProduct, Steps, open_gates, zeros};
@@ -55,6 +55,11 @@ impl Cell for Lstm {
             let _ = bias.f_narrow(0, units, units)?.f_fill_(1.0)?;
         }
         Ok(bias)
+    }
+
+    fn is_usual_lstm(&self) -> bool {
+        self.activation.function() == Function::Tanh
+            && self.recurrent_activation.function() == Function::Sigmoid
     }
 
     fn begin<'a>(&'a self, product: StateProduct) -> Result<Box<dyn Steps + 'a>, TchError> {

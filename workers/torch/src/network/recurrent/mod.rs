@@ -2,11 +2,11 @@
 //!
 //! What is a step is a [`Cell`]'s matter; here is what all cells share: the
 //! weights, the loop over time, and dropout. The input's part of all steps is one
-//! product before the first. libtorch's own recurrent layers know one set of
-//! activations, and no dropout of the state; the sequences here are short, so
-//! that they would gain little.
+//! product before the first. Where libtorch's own layer is the same and faster, it
+//! does the loop.
 
 mod bidirectional;
+mod fused;
 mod gru;
 mod lstm;
 mod simple_rnn;
@@ -36,6 +36,11 @@ trait Cell: std::fmt::Debug + Send {
     /// The bias as it begins, on the CPU: `[gates · units]`, or two such rows, the
     /// input's and the state's.
     fn initial_bias(&self, units: i64) -> Result<Tensor, TchError>;
+
+    /// Whether it is an LSTM with tanh and sigmoid, as libtorch has it.
+    fn is_usual_lstm(&self) -> bool {
+        false
+    }
 
     /// Gets ready for a batch.
     fn begin<'a>(&'a self, product: StateProduct) -> Result<Box<dyn Steps + 'a>, TchError>;
@@ -167,6 +172,16 @@ impl Recurrent {
         if self.recurrent_dropout > 0.0 { self.cell.gates() } else { 1 }
     }
 
+    /// What to multiply the input of all steps with, if it is dropped:
+    /// `[masks, batch, features]`.
+    fn input_masks(&self, input: &Tensor, mode: Mode) -> Result<Option<Tensor>, TchError> {
+        if mode == Mode::Inference || self.dropout == 0.0 {
+            return Ok(None);
+        }
+        let (batch, _, features) = input.size3()?;
+        dropout_mask(&[self.masks(), batch, features], self.dropout, input).map(Some)
+    }
+
     /// The input's part of all steps, `[time, batch, gates · units]`.
     fn of_input(
         &self,
@@ -174,20 +189,20 @@ impl Recurrent {
         bias: Option<Tensor>,
         mode: Mode,
     ) -> Result<Tensor, TchError> {
-        let (batch, _, features) = input.size3()?;
         let steps = input.f_transpose(0, 1)?;
         let kernel = like(&self.kernel, input)?.f_tr()?;
-        if mode == Mode::Inference || self.dropout == 0.0 {
+        let Some(masks) = self.input_masks(input, mode)? else {
             return steps.f_linear(&kernel, bias);
-        }
-        // The same for all time steps.
-        let masks = dropout_mask(&[self.masks(), batch, features], self.dropout, input)?;
+        };
         let mut parts = Vec::new();
         for (mask, kernel) in masks.f_unbind(0)?.iter().zip(kernel.f_chunk(self.masks(), 0)?) {
             parts.push(steps.f_mul(mask)?.f_linear(&kernel, None::<Tensor>)?);
         }
         let product = Tensor::f_cat(&parts, -1)?;
-        bias.map_or(Ok(product.shallow_clone()), |bias| product.f_add(&bias))
+        match bias {
+            Some(bias) => product.f_add(&bias),
+            None => Ok(product),
+        }
     }
 
     fn of_state(
@@ -197,17 +212,19 @@ impl Recurrent {
         mode: Mode,
     ) -> Result<StateProduct, TchError> {
         let kernel = like(&self.recurrent_kernel, input)?;
-        if mode == Mode::Inference || self.recurrent_dropout == 0.0 {
+        if !self.drops_state(mode) {
             return Ok(StateProduct::new(kernel, bias));
         }
         let shape = [self.masks(), input.size()[0], self.units];
         let masks = dropout_mask(&shape, self.recurrent_dropout, input)?;
         StateProduct::masked(&kernel, bias, masks)
     }
-}
 
-impl Layer for Recurrent {
-    fn forward(&mut self, input: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
+    fn drops_state(&self, mode: Mode) -> bool {
+        mode == Mode::Training && self.recurrent_dropout > 0.0
+    }
+
+    fn step_by_step(&self, input: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
         let (input_bias, state_bias) = self.biases(input)?;
         let mut inputs = self.of_input(input, input_bias, mode)?.f_unbind(0)?;
         let mut steps = self.cell.begin(self.of_state(input, state_bias, mode)?)?;
@@ -230,6 +247,34 @@ impl Layer for Recurrent {
             states.reverse();
         }
         Tensor::f_stack(&states, 1)
+    }
+
+    /// As [`Recurrent::step_by_step`], by libtorch.
+    fn all_at_once(&self, input: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
+        let mut input = input.shallow_clone();
+        if let Some(masks) = self.input_masks(&input, mode)? {
+            // One to all gates, and the same for all time steps.
+            input = input.f_mul(&masks.f_transpose(0, 1)?)?;
+        }
+        if self.is_backward {
+            input = input.f_flip([1])?;
+        }
+        let outputs = fused::lstm(self, &input)?;
+        match (self.returns_sequences, self.is_backward) {
+            (false, _) => outputs.f_select(1, -1),
+            (true, false) => Ok(outputs),
+            (true, true) => outputs.f_flip([1]),
+        }
+    }
+}
+
+impl Layer for Recurrent {
+    fn forward(&mut self, input: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
+        if fused::takes(self, input, self.drops_state(mode))? {
+            self.all_at_once(input, mode)
+        } else {
+            self.step_by_step(input, mode)
+        }
     }
 
     fn weights(&self, name: &str) -> Vec<(String, &Tensor)> {

@@ -70,7 +70,10 @@ impl StateProduct {
             (Gates::Masked { kernels, masks }, bias) => {
                 let product = masks.f_mul(state)?.f_bmm(kernels)?.f_transpose(0, 1)?;
                 let product = product.f_flatten(1, 2)?;
-                bias.as_ref().map_or(Ok(product.shallow_clone()), |bias| product.f_add(bias))
+                match bias {
+                    Some(bias) => product.f_add(bias),
+                    None => Ok(product),
+                }
             }
         }
     }
