@@ -21,7 +21,8 @@
 //! # A trial's path
 //!
 //! 1. [`experiment`] reads the YAML file. Nothing starts on a bad one.
-//! 2. [`data`] turns recordings into arrays, once, in a cache.
+//! 2. [`data`] turns recordings into arrays, once, in a cache; [`pretrained`] looks
+//!    at weights files that the network names.
 //! 3. A worker calls `Acquire`; [`coordinator::service`] makes an event of it.
 //! 4. [`coordinator::decide`] chooses: an execution that waits, or a new trial
 //!    from the [`oracle`], whose network [`plan`] spells out.
@@ -67,6 +68,7 @@ pub mod data;
 pub mod experiment;
 pub mod oracle;
 pub mod plan;
+pub mod pretrained;
 pub mod progress;
 pub mod publisher;
 pub mod results;

@@ -11,6 +11,7 @@ use crate::coordinator::Planner;
 use crate::data::Prepared;
 use crate::experiment::Experiment;
 use crate::oracle::Setup;
+use crate::pretrained::WeightsFiles;
 use crate::space::{HyperParameters, Space};
 use crate::study::{Direction, Objective, Stage};
 
@@ -21,21 +22,26 @@ pub struct ExperimentPlan {
     dataset: v1::Dataset,
     /// Names of the classes, in the order of the network's outputs.
     classes: Arc<[String]>,
+    weights: WeightsFiles,
 }
 
 impl ExperimentPlan {
     /// Plans the trials of `experiment` on `prepared`.
+    ///
+    /// - `weights`: the files that its networks may name
     #[must_use]
-    pub fn new(experiment: Experiment, prepared: &Prepared) -> Self {
+    pub fn new(experiment: Experiment, prepared: &Prepared, weights: WeightsFiles) -> Self {
         let manifest = &prepared.manifest;
         let dataset = v1::Dataset {
             digest: manifest.digest.clone(),
             path: prepared.path.to_string_lossy().into_owned(),
             input_shape: manifest.input_shape.clone(),
             classes: u32::try_from(manifest.classes.len()).unwrap_or(u32::MAX),
+            class_names: manifest.classes.clone(),
+            examples: manifest.train + manifest.validation,
         };
         let classes = manifest.classes.clone().into();
-        Self { experiment: Arc::new(experiment), dataset, classes }
+        Self { experiment: Arc::new(experiment), dataset, classes, weights }
     }
 
     /// The search space.
@@ -80,10 +86,11 @@ impl Planner for ExperimentPlan {
         stage: Option<&Stage>,
     ) -> Result<v1::Specification, String> {
         let hyperparameters = self.space().completed(hyperparameters);
-        let (model, mut training) = self
+        let (mut model, mut training) = self
             .experiment
-            .specify(&hyperparameters, &self.dataset.input_shape, self.dataset.classes)
+            .specify(&hyperparameters, &self.dataset.input_shape, &self.classes)
             .map_err(|error| error.to_string())?;
+        self.weights.complete(&mut model).map_err(|error| error.to_string())?;
         if let Some(stage) = stage {
             training.epochs = stage.epochs;
         }

@@ -1,30 +1,36 @@
 //! Whether the end of a network gives what its loss needs.
 
-use crate::shape::{ShapeError, display_shape};
+use crate::shape::{LayerSummary, ShapeError, display_shape};
 use crate::v1::layer::Kind;
 use crate::v1::{Activation, Function, Layer, Loss, Model, loss};
 
 /// Checks the last layer against the loss.
 ///
-/// - `width`: how many values the last layer gives
+/// - `rows`: the model's, by [`shape::infer`](crate::shape::infer)
 /// - `classes`: how many classes there are
 ///
 /// # Errors
 ///
 /// A [`ShapeError`] at the last layer, with the way to mend it.
-pub fn check(model: &Model, loss: &Loss, width: u32, classes: u32) -> Result<(), ShapeError> {
+pub fn check(
+    model: &Model,
+    rows: &[LayerSummary],
+    loss: Option<&Loss>,
+    classes: u32,
+) -> Result<(), ShapeError> {
     let function = last_function(model);
     let fault = |message: String, hint: &str| {
-        let index = model.layers.len().saturating_sub(1);
+        let index = rows.len().saturating_sub(1);
         let layer = model.layers.last().map(|layer| layer.name.clone()).unwrap_or_default();
         Err(ShapeError { index, layer, message, hint: Some(hint.to_owned()) })
     };
-    match &loss.kind {
+    match loss.and_then(|loss| loss.kind.as_ref()) {
         Some(loss::Kind::CategoricalCrossentropy(_)) => {
             const HINT: &str =
                 "end the network with `dense: {units: classes, activation: softmax}`";
-            if width != classes {
-                let shape = display_shape(&[width]);
+            let shape = rows.last().map_or(&[][..], |row| &row.output_shape);
+            if shape != [classes] {
+                let shape = display_shape(shape);
                 let message = format!(
                     "gives {shape}, but `categorical_crossentropy` needs a value for each of \
                      {classes} classes"

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::coordinator::local_workers::LocalWorkersError;
-use crate::data::DataError;
+use crate::data::{DataError, TableProblem};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::results::ResultsError;
 use crate::run_directory::RunDirectoryError;
@@ -57,12 +57,22 @@ impl Failure {
 
     /// What is wrong with the data of an experiment, with the line that asks for it.
     pub(super) fn of_data(error: DataError, experiment: &Experiment) -> Self {
-        let key = match error {
-            DataError::UnknownClass { .. } => "classes",
-            DataError::TooFewRecordings { .. } => "split",
-            DataError::FramesDiffer { .. } => "features",
+        let key = match &error {
             DataError::Io { .. } => return error.into(),
-            _ => "audio",
+            DataError::UnknownClass { .. }
+            | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. } => "classes",
+            DataError::TooFew { .. } => "split",
+            DataError::ShapesDiffer { .. } => "features",
+            DataError::Settings { .. }
+            | DataError::FolderMissing { .. }
+            | DataError::NotAFolder { .. }
+            | DataError::NoClasses { .. }
+            | DataError::NoneUsable { .. }
+            | DataError::Table { .. }
+            | DataError::OneClass { .. }
+            | DataError::NotUtf8 { .. }
+            | DataError::Changed { .. }
+            | DataError::NotEmpty { .. } => experiment.data.source.key(),
         };
         let failure = Self::from(error);
         Self {

@@ -21,6 +21,7 @@ pub(super) fn execute(arguments: &PrepareArgs) -> Result<(), Failure> {
     println!("folder      {}", prepared.path.display());
     println!("classes     {} ({})", manifest.classes.len(), manifest.classes.join(", "));
     println!("shape       ({})", shape.join(", "));
+    println!("tracks      {}", manifest.tracks);
     println!(
         "examples    {}: {} to train, {} to validate, {} to test",
         manifest.examples, manifest.train, manifest.validation, manifest.test

@@ -6,6 +6,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use super::source::folder::Content;
+use super::source::table::TableProblem;
+
 /// Why a dataset could not be prepared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,35 +17,58 @@ pub enum DataError {
     #[error("`data.{field}`: {problem}")]
     Settings {
         /// Where in the `data:` section, with dots.
-        field: &'static str,
+        field: String,
         /// What is wrong with it.
         problem: String,
+        /// How to mend it.
+        hint: Option<&'static str>,
     },
-    /// The folder of recordings is not there.
+    /// The folder of classes is not there.
     #[error("the folder `{path}` does not exist", path = .path.display())]
     FolderMissing {
         /// The folder.
         path: PathBuf,
+        /// What it should hold.
+        content: Content,
     },
     /// A file stands where a folder is needed.
     #[error("`{path}` is not a folder", path = .path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
+        /// What the folder should hold.
+        content: Content,
     },
-    /// No folder in the folder has recordings.
-    #[error("`{path}` holds no recordings: expected a folder per class with .wav files", path = .path.display())]
+    /// No folder in the folder has what is looked for.
+    #[error(
+        "`{path}` holds no {}: expected a folder per class with {}",
+        .content.plural(), .content.files(), path = .path.display()
+    )]
     NoClasses {
         /// The folder.
         path: PathBuf,
+        /// What it should hold.
+        content: Content,
         /// A folder in it that looks right.
         nested: Option<PathBuf>,
     },
-    /// There is nothing to tell apart.
-    #[error("`{path}` has recordings of one class only, `{class}`", path = .path.display())]
-    OneClass {
+    /// None of the files can be used.
+    #[error("none of the {} in `{path}` can be used", .content.plural(), path = .path.display())]
+    NoneUsable {
         /// The folder.
         path: PathBuf,
+        /// What it holds.
+        content: Content,
+        /// One that cannot be used, and why.
+        skipped: Option<String>,
+    },
+    /// There is nothing to tell apart.
+    #[error("`{path}` has {what} of one class only, `{class}`", path = .path.display())]
+    OneClass {
+        /// The folder or file.
+        path: PathBuf,
+        /// What there is, in the plural.
+        what: &'static str,
         /// The class.
         class: String,
     },
@@ -58,29 +84,44 @@ pub enum DataError {
     },
     /// A class cannot be divided into the sets that are asked for.
     #[error(
-        "class `{class}` has too few readable recordings for this split: {count} of at least {needed}"
+        "class `{class}` has too few usable {what} for this split: {count} of at least {needed}"
     )]
-    TooFewRecordings {
+    TooFew {
         /// The class.
         class: String,
-        /// How many of its recordings can be used.
+        /// What is divided, in the plural.
+        what: &'static str,
+        /// How many of them can be used.
         count: usize,
         /// How many are needed.
         needed: usize,
         /// One that cannot be used, and why.
         skipped: Option<String>,
     },
-    /// Recordings differ in length, and nothing says how long an example is.
-    #[error("`{first}` has {first_frames} frames and `{other}` has {other_frames}")]
-    FramesDiffer {
-        /// A recording.
+    /// Examples differ in shape, and nothing says how long an example is.
+    #[error(
+        "`{first}` gives examples of shape {} and `{other}` of shape {}",
+        shown(.first_shape), shown(.other_shape)
+    )]
+    ShapesDiffer {
+        /// A file.
         first: String,
-        /// Its length.
-        first_frames: usize,
-        /// A recording of another length.
+        /// What its examples look like.
+        first_shape: Vec<usize>,
+        /// A file of another length.
         other: String,
-        /// Its length.
-        other_frames: usize,
+        /// What its examples look like.
+        other_shape: Vec<usize>,
+        /// The setting that would bring them to one length.
+        field: Option<String>,
+    },
+    /// A table cannot be used.
+    #[error("`{path}`: {problem}", path = .path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: TableProblem,
     },
     /// A name cannot be written into the manifest.
     #[error("the name of `{path}` is not UTF-8", path = .path.display())]
@@ -88,10 +129,10 @@ pub enum DataError {
         /// The file or folder.
         path: PathBuf,
     },
-    /// A recording was written to during preparation.
+    /// A file was written to during preparation.
     #[error("`{path}` changed while it was read", path = .path.display())]
     Changed {
-        /// The recording.
+        /// The file.
         path: PathBuf,
     },
     /// Made-up recordings would mix with what is there.
@@ -117,32 +158,49 @@ impl DataError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Settings { .. } | Self::NotUtf8 { .. } => None,
-            Self::FolderMissing { .. } | Self::NotAFolder { .. } => Some(
-                "`audio` names a folder that holds a folder per class with .wav files; \
-                 `sweep synth DIR` writes one to try things out"
-                    .to_owned(),
-            ),
+            Self::Settings { hint, .. } => hint.map(str::to_owned),
+            Self::NotUtf8 { .. } => None,
+            Self::FolderMissing { content, .. } | Self::NotAFolder { content, .. } => {
+                let hint = format!(
+                    "`{}` names a folder that holds a folder per class with {}",
+                    content.key(),
+                    content.files()
+                );
+                Some(match content {
+                    Content::Recordings => {
+                        format!("{hint}; `sweep synth DIR` writes one to try things out")
+                    }
+                })
+            }
             Self::NoClasses { nested: Some(nested), .. } => {
                 Some(format!("`{}` does: did you mean that folder?", nested.display()))
             }
-            Self::NoClasses { nested: None, path } => Some(format!(
-                "put the recordings into folders named after their classes, such as `{}`",
-                path.join("blues").join("one.wav").display()
+            Self::NoClasses { nested: None, path, content } => Some(format!(
+                "put the {} into folders named after their classes, such as `{}`",
+                content.plural(),
+                path.join("blues").join(content.example()).display()
             )),
+            Self::NoneUsable { skipped, .. } => skipped.clone(),
             Self::OneClass { .. } => Some("two classes are needed to tell apart".to_owned()),
             Self::UnknownClass { nearest, .. } => {
                 nearest.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
-            Self::TooFewRecordings { class, skipped, .. } => Some(match skipped {
+            Self::TooFew { class, what, skipped, .. } => Some(match skipped {
                 Some(skipped) => format!("skipped {skipped}"),
-                None => format!("add recordings of `{class}`, or leave it out with `data.classes`"),
+                None => format!("add {what} of `{class}`, or leave it out with `data.classes`"),
             }),
-            Self::FramesDiffer { first_frames, other_frames, .. } => Some(format!(
-                "set `data.features.mel.frames` to cut or pad all recordings to one length, \
-                 such as `frames: {}`",
-                first_frames.min(other_frames)
-            )),
+            Self::ShapesDiffer { first_shape, other_shape, field, .. } => {
+                let field = field.as_ref()?;
+                let (_, name) = field.rsplit_once('.')?;
+                let (&first, &other) =
+                    first_shape.iter().zip(other_shape).find(|(first, other)| first != other)?;
+                Some(format!(
+                    "set `data.{field}` to cut or pad all examples to one length, such as \
+                     `{name}: {}`",
+                    first.min(other)
+                ))
+            }
+            Self::Table { problem, .. } => problem.hint(),
             Self::Changed { .. } => Some("run again once it is complete".to_owned()),
             Self::NotEmpty { .. } => Some("choose a folder that does not exist yet".to_owned()),
             Self::Io { cause, .. } => match cause.kind() {
@@ -159,6 +217,12 @@ impl DataError {
             },
         }
     }
+}
+
+/// A shape as tuples are written.
+fn shown(shape: &[usize]) -> String {
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    format!("({})", lengths.join(", "))
 }
 
 /// Gives a failed system call its action and path; for `map_err`.

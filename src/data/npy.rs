@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
@@ -14,16 +15,45 @@ use super::error::io_error;
 /// room for any shape of ours.
 pub(super) const HEADER_LEN: usize = 128;
 
+/// Most lengths in the shape of a row that a header has room for.
+pub(super) const MAX_ROW_RANK: usize = 3;
+
 /// Type of an array's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dtype {
+    U8,
     F32,
     I64,
+}
+
+/// A number of an array that grows by rows.
+pub(super) trait Element: Copy + Send {
+    const DTYPE: Dtype;
+
+    /// Appends the number's bytes, little-endian.
+    fn write(self, bytes: &mut Vec<u8>);
+}
+
+impl Element for u8 {
+    const DTYPE: Dtype = Dtype::U8;
+
+    fn write(self, bytes: &mut Vec<u8>) {
+        bytes.push(self);
+    }
+}
+
+impl Element for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+
+    fn write(self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.to_le_bytes());
+    }
 }
 
 impl Dtype {
     fn name(self) -> &'static str {
         match self {
+            Self::U8 => "|u1",
             Self::F32 => "<f4",
             Self::I64 => "<i8",
         }
@@ -31,14 +61,15 @@ impl Dtype {
 
     fn bytes(self) -> u64 {
         match self {
+            Self::U8 => 1,
             Self::F32 => 4,
             Self::I64 => 8,
         }
     }
 }
 
-/// The header of an array of shape `[rows, ...row_shape]`, with at most three
-/// lengths of at most 32 bits in `row_shape`.
+/// The header of an array of shape `[rows, ...row_shape]`, with at most
+/// [`MAX_ROW_RANK`] lengths of at most 32 bits in `row_shape`.
 pub(super) fn header(dtype: Dtype, rows: u64, row_shape: &[usize]) -> [u8; HEADER_LEN] {
     let mut shape = format!("{rows},");
     for length in row_shape {
@@ -76,36 +107,43 @@ pub(super) fn is_complete(path: &Path, dtype: Dtype, rows: u64, row_shape: &[usi
     })
 }
 
-/// An array of `f32` that grows by rows.
-pub(super) struct Rows {
+/// An array that grows by rows.
+pub(super) struct Rows<T> {
     path: PathBuf,
     file: BufWriter<File>,
     row_shape: Vec<usize>,
     rows: u64,
+    numbers: PhantomData<T>,
 }
 
-impl Rows {
+impl<T: Element> Rows<T> {
     /// Starts the file.
     pub(super) fn create(path: &Path, row_shape: &[usize]) -> Result<Self, DataError> {
         let file = File::create(path).map_err(io_error("write", path))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
-        let header = header(Dtype::F32, 0, row_shape);
+        let header = header(T::DTYPE, 0, row_shape);
         file.write_all(&header).map_err(io_error("write", path))?;
-        Ok(Self { path: path.to_owned(), file, row_shape: row_shape.to_vec(), rows: 0 })
+        let (path, row_shape) = (path.to_owned(), row_shape.to_vec());
+        Ok(Self { path, file, row_shape, rows: 0, numbers: PhantomData })
     }
 
-    /// Appends one row, which has the shape the file was started with.
-    pub(super) fn push(&mut self, row: &[f32]) -> Result<(), DataError> {
-        assert_eq!(row.len(), self.row_shape.iter().product::<usize>(), "a row of another shape");
-        let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.file.write_all(&bytes).map_err(io_error("write", &self.path))?;
-        self.rows += 1;
+    /// Appends whole rows, each of the shape the file was started with.
+    pub(super) fn push(&mut self, rows: &[T]) -> Result<(), DataError> {
+        let row_len = self.row_shape.iter().product::<usize>();
+        assert_eq!(rows.len() % row_len, 0, "rows of another shape");
+        let mut bytes = Vec::with_capacity(row_len * T::DTYPE.bytes() as usize);
+        for row in rows.chunks_exact(row_len) {
+            bytes.clear();
+            row.iter().for_each(|value| value.write(&mut bytes));
+            self.file.write_all(&bytes).map_err(io_error("write", &self.path))?;
+            self.rows += 1;
+        }
         Ok(())
     }
 
     /// Completes the header and waits until all is on disk.
     pub(super) fn finish(mut self) -> Result<(), DataError> {
-        let header = header(Dtype::F32, self.rows, &self.row_shape);
+        let header = header(T::DTYPE, self.rows, &self.row_shape);
         self.file
             .seek(SeekFrom::Start(0))
             .and_then(|_| self.file.write_all(&header))
@@ -151,7 +189,7 @@ pub(super) mod tests {
     }
 
     /// Reads an array of `f32`: shape, values.
-    pub(in super::super) fn read_f32(path: &Path) -> (Vec<usize>, Vec<f32>) {
+    pub(in crate::data) fn read_f32(path: &Path) -> (Vec<usize>, Vec<f32>) {
         let (shape, body) = body(path, "<f4");
         let values: Vec<f32> = body
             .chunks_exact(4)
@@ -161,8 +199,15 @@ pub(super) mod tests {
         (shape, values)
     }
 
+    /// Reads an array of `u8`: shape, values.
+    pub(in crate::data) fn read_u8(path: &Path) -> (Vec<usize>, Vec<u8>) {
+        let (shape, values) = body(path, "|u1");
+        assert_eq!(values.len(), shape.iter().product::<usize>());
+        (shape, values)
+    }
+
     /// Reads a list of `i64`.
-    pub(in super::super) fn read_i64(path: &Path) -> Vec<i64> {
+    pub(in crate::data) fn read_i64(path: &Path) -> Vec<i64> {
         let (shape, body) = body(path, "<i8");
         let values: Vec<i64> = body
             .chunks_exact(8)
@@ -179,6 +224,7 @@ pub(super) mod tests {
         let mut rows = Rows::create(&path, &[2, 3, 1]).unwrap();
         rows.push(&[0.0, 1.5, -2.0, 3.0, 4.0, 5.0]).unwrap();
         rows.push(&[6.0, 7.0, 8.0, 9.0, f32::MIN_POSITIVE, 11.0]).unwrap();
+        rows.push(&[]).unwrap();
         rows.finish().unwrap();
         let (shape, values) = read_f32(&path);
         assert_eq!(shape, [2, 2, 3, 1]);
@@ -190,6 +236,19 @@ pub(super) mod tests {
         assert!(!is_complete(&path, Dtype::F32, u64::MAX, &[2, 3, 1]));
         File::options().write(true).open(&path).unwrap().set_len(HEADER_LEN as u64 + 47).unwrap();
         assert!(!is_complete(&path, Dtype::F32, 2, &[2, 3, 1]));
+    }
+
+    #[test]
+    fn several_rows_are_appended_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let mut rows = Rows::create(&path, &[2]).unwrap();
+        rows.push(&[1_u8, 2, 3, 4]).unwrap();
+        rows.push(&[5, 255]).unwrap();
+        rows.finish().unwrap();
+        assert_eq!(read_u8(&path), (vec![3, 2], vec![1, 2, 3, 4, 5, 255]));
+        assert!(is_complete(&path, Dtype::U8, 3, &[2]));
+        assert!(!is_complete(&path, Dtype::F32, 3, &[2]));
     }
 
     #[test]

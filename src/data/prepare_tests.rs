@@ -1,13 +1,19 @@
 //! Folders of recordings, good and bad, brought into a cache.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use super::super::npy::tests::{read_f32, read_i64};
-use super::super::recording::tests::wav_16;
-use super::super::{Quiet, SynthSettings, known_ahead};
 use super::*;
+use crate::data::npy::tests::{read_f32, read_i64};
+use crate::data::source::files::Extractor as _;
+use crate::data::source::recording::tests::wav_16;
+use crate::data::{
+    Features, MelBands, MelSettings, MfccSettings, Quiet, RawSettings, RecordingSettings, Slices,
+    SynthSettings, TableSettings, known_ahead, survey,
+};
+
+const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
 
 /// Three classes of four recordings, each of 0.1 s, and a cache.
 struct Place {
@@ -43,24 +49,44 @@ impl Place {
     }
 
     fn settings(&self) -> DataSettings {
+        self.with(mel(Some(12)), Slices::Whole)
+    }
+
+    fn with(&self, features: Features, slices: Slices) -> DataSettings {
+        let origin = Origin::Folder(self.audio());
         DataSettings {
-            source: Source::Audio(self.audio()),
+            source: Source::Recordings(RecordingSettings { origin, clip: None, slices, features }),
             classes: None,
-            features: MelSettings {
-                sample_rate: 8000,
-                n_fft: 128,
-                hop_length: 64,
-                n_mels: 10,
-                frames: Some(12),
-                db: true,
-            },
-            split: SplitSettings { test: 0.25, validation: 0.34, seed: 1 },
+            split: SplitSettings { test: 0.25, validation: 0.34, seed: 1, group: Group::Track },
         }
     }
 
     fn prepare(&self, settings: &DataSettings) -> Result<Prepared, DataError> {
         prepare(settings, &self.cache(), &Quiet)
     }
+}
+
+fn mel(frames: Option<u32>) -> Features {
+    Features::Mel(MelSettings { bands: BANDS, frames, db: true })
+}
+
+fn raw() -> Features {
+    Features::Raw(RawSettings { sample_rate: 8000, samples: None })
+}
+
+/// The settings with other bands.
+fn with_bands(settings: &DataSettings, bands: MelBands) -> DataSettings {
+    changed(settings, |recordings| {
+        recordings.features = Features::Mel(MelSettings { bands, frames: Some(12), db: true });
+    })
+}
+
+/// The settings with another use of the recordings.
+fn changed(settings: &DataSettings, change: impl FnOnce(&mut RecordingSettings)) -> DataSettings {
+    let mut settings = settings.clone();
+    let Source::Recordings(recordings) = &mut settings.source else { unreachable!() };
+    change(recordings);
+    settings
 }
 
 fn tone(sample_rate: u32, frequency: usize, samples: usize) -> Vec<u8> {
@@ -113,7 +139,7 @@ fn a_folder_becomes_arrays() {
     assert_eq!(manifest.digest.len(), 64);
     assert_eq!(manifest.classes, ["blues", "folk", "jazz"]);
     assert_eq!(manifest.input_shape, [10, 12, 1]);
-    assert_eq!((manifest.examples, manifest.train), (12, 6));
+    assert_eq!((manifest.examples, manifest.tracks, manifest.train), (12, 12, 6));
     assert_eq!((manifest.validation, manifest.test), (3, 3));
     assert_eq!(manifest.skipped, []);
 
@@ -121,6 +147,7 @@ fn a_folder_becomes_arrays() {
     assert_eq!(shape, [12, 10, 12, 1]);
     assert!(values.iter().all(|value| (-80.0..=0.0).contains(value)));
     assert_eq!(read_i64(&path.join("y.npy")), [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
+    assert_eq!(read_i64(&path.join("groups.npy")), (0..12).collect::<Vec<i64>>());
     let mut rows = read_i64(&path.join("train.npy"));
     rows.extend(read_i64(&path.join("validation.npy")));
     rows.extend(read_i64(&path.join("test.npy")));
@@ -133,10 +160,116 @@ fn a_folder_becomes_arrays() {
     // Rows are in the order of the tracks.
     let prepared = Prepared { path, manifest, cached };
     assert_eq!(tracks(&prepared)[5], "folk/1.wav");
-    let mel = Mel::new(&place.settings().features);
-    let samples = recording::decode(tone(8000, 201, 800)).unwrap().samples;
-    let row = mel.spectrogram(&samples, &mut mel.scratch()).unwrap();
+    let settings = place.settings();
+    let Source::Recordings(recordings) = &settings.source else { unreachable!() };
+    let recordings = Recordings::new(recordings);
+    let row = recordings.extract(tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
     assert_eq!(values[5 * 120..6 * 120], row.values);
+}
+
+#[test]
+fn slices_are_rows_that_know_their_recording() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(8000, 100, 1700));
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!(manifest.input_shape, [500, 1]);
+    assert_eq!((manifest.examples, manifest.tracks), (14, 12));
+    let groups = read_i64(&path.join("groups.npy"));
+    assert_eq!(groups, [0, 1, 2, 3, 4, 5, 6, 6, 6, 7, 8, 9, 10, 11]);
+    assert_eq!(read_i64(&path.join("y.npy")), [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2]);
+    assert_eq!(tracks(&prepared)[6], "folk/2.wav");
+
+    let (shape, values) = read_f32(&path.join("x.npy"));
+    assert_eq!(shape, [14, 500, 1]);
+    let whole = place.prepare(&place.with(raw(), Slices::Whole)).unwrap_err().to_string();
+    assert_eq!(
+        whole,
+        "`blues/0.wav` gives examples of shape (800, 1) and `folk/2.wav` of shape (1700, 1)"
+    );
+    // The third slice of `folk/2.wav` begins where the second ends.
+    assert!((values[8 * 500] - values[7 * 500 + 499]).abs() < 0.1);
+
+    // All rows of a recording are on one side.
+    for set in ["train.npy", "validation.npy", "test.npy"] {
+        let rows = read_i64(&path.join(set));
+        let inside = rows.iter().filter(|row| (6..9).contains(*row)).count();
+        assert!(inside == 0 || inside == 3, "{set}: {rows:?}");
+    }
+    assert!(place.prepare(&settings).unwrap().cached);
+    fs::remove_file(path.join("groups.npy")).unwrap();
+    assert!(!place.prepare(&settings).unwrap().cached);
+}
+
+#[test]
+fn rows_are_divided_one_by_one_where_the_file_says_so() {
+    let place = Place::new();
+    let grouped = place.with(raw(), Slices::Count(8));
+    let mut apart = grouped.clone();
+    apart.split.group = Group::None;
+    let (grouped, apart) = (place.prepare(&grouped).unwrap(), place.prepare(&apart).unwrap());
+    assert_ne!(grouped.manifest.digest, apart.manifest.digest);
+    assert_eq!((apart.manifest.examples, apart.manifest.test), (96, 24));
+    let tracks_in = |prepared: &Prepared, set: &str| -> BTreeSet<i64> {
+        let groups = read_i64(&prepared.path.join("groups.npy"));
+        let rows = read_i64(&prepared.path.join(set));
+        rows.iter().map(|&row| groups[row as usize]).collect()
+    };
+    let both = |prepared: &Prepared| {
+        let test = tracks_in(prepared, "test.npy");
+        tracks_in(prepared, "train.npy").intersection(&test).count()
+    };
+    assert_eq!(both(&grouped), 0);
+    assert!(both(&apart) > 0);
+}
+
+#[test]
+fn recordings_shorter_than_a_slice_are_skipped() {
+    let place = Place::new();
+    place.write("jazz/short.wav", &tone(8000, 100, 799));
+    let prepared = place.prepare(&place.with(raw(), Slices::Seconds(0.1))).unwrap();
+    assert_eq!(prepared.manifest.tracks, 12);
+    assert_eq!(
+        prepared.manifest.skipped[0].reason,
+        "too short: 799 samples after resampling; at least 800 are needed"
+    );
+}
+
+#[test]
+fn a_clip_is_cut_before_it_is_sliced() {
+    let place = Place::new();
+    let settings = changed(&place.with(raw(), Slices::Seconds(0.025)), |recordings| {
+        recordings.clip = Some(0.08);
+    });
+    let manifest = place.prepare(&settings).unwrap().manifest;
+    // Three of four.
+    assert_eq!((manifest.examples, manifest.tracks), (36, 12));
+    assert_eq!(manifest.input_shape, [200, 1]);
+}
+
+#[test]
+fn the_first_recording_tells_the_shape_where_the_file_does_not() {
+    let place = Place::new();
+    place.write("blues/0.wav", b"not audio");
+    let mfcc = Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 4, frames: None });
+    for (features, slices, shape) in [
+        (mel(None), Slices::Whole, vec![10, 13, 1]),
+        (mfcc, Slices::Count(2), vec![7, 4, 1]),
+        (raw(), Slices::Count(3), vec![266, 1]),
+    ] {
+        let settings = place.with(features, slices);
+        assert_eq!(known_ahead(&settings), None);
+        let (surveyed, classes) = survey(&settings).unwrap();
+        assert_eq!(surveyed, shape);
+        let manifest = place.prepare(&settings).unwrap().manifest;
+        assert_eq!((manifest.input_shape, manifest.classes), (surveyed, classes));
+    }
+    let settings = place.with(raw(), Slices::Seconds(1.0));
+    let unusable = changed(&settings, |recordings| recordings.slices = Slices::Count(5000));
+    let error = survey(&unusable).unwrap_err();
+    assert!(error.to_string().starts_with("none of the recordings in `"), "{error}");
+    assert_eq!(error.hint().unwrap(), "`blues/0.wav`: not a WAV file");
 }
 
 #[test]
@@ -147,7 +280,7 @@ fn the_second_time_nothing_is_computed() {
     let found = prepare(&place.settings(), &place.cache(), &second).unwrap();
     assert_eq!(found, Prepared { cached: true, ..made });
     let phase = |what: &str| (what.to_owned(), (12, 12));
-    assert_eq!(first.phases(), [phase("computing spectrograms"), phase("reading recordings")]);
+    assert_eq!(first.phases(), [phase("computing features"), phase("reading recordings")]);
     assert_eq!(second.phases(), [phase("reading recordings")]);
 }
 
@@ -160,10 +293,13 @@ fn the_digest_follows_content_and_settings_but_not_the_place() {
     let original = digest(&place, &settings);
     assert_eq!(digest(&elsewhere, &elsewhere.settings()), original);
 
-    let mut others = vec![settings.clone(); 3];
-    others[0].features.hop_length = 63;
-    others[1].split.seed = 2;
-    others[2].classes = Some(vec!["jazz".to_owned(), "blues".to_owned()]);
+    let mut others = vec![settings.clone(); 2];
+    others[0].split.seed = 2;
+    others[1].classes = Some(vec!["jazz".to_owned(), "blues".to_owned()]);
+    others.push(with_bands(&settings, MelBands { hop_length: 63, ..BANDS }));
+    others.push(changed(&settings, |recordings| recordings.clip = Some(0.05)));
+    others.push(changed(&settings, |recordings| recordings.slices = Slices::Count(1)));
+    others.push(changed(&settings, |recordings| recordings.features = raw()));
     for other in &others {
         assert_ne!(digest(&place, other), original);
     }
@@ -218,7 +354,7 @@ fn a_class_left_with_too_little_is_named_with_a_reason() {
     let error = place.prepare(&place.settings()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "class `folk` has too few readable recordings for this split: 2 of at least 3"
+        "class `folk` has too few usable recordings for this split: 2 of at least 3"
     );
     assert_eq!(error.hint().unwrap(), "skipped `folk/0.wav`: the file is empty");
     // Nothing half-made is left.
@@ -229,10 +365,12 @@ fn a_class_left_with_too_little_is_named_with_a_reason() {
 fn different_lengths_need_a_frame_count() {
     let place = Place::new();
     place.write("jazz/1.wav", &tone(8000, 100, 1600));
-    let mut settings = place.settings();
-    settings.features.frames = None;
+    let settings = place.with(mel(None), Slices::Whole);
     let error = place.prepare(&settings).unwrap_err();
-    assert_eq!(error.to_string(), "`blues/0.wav` has 13 frames and `jazz/1.wav` has 26");
+    assert_eq!(
+        error.to_string(),
+        "`blues/0.wav` gives examples of shape (10, 13, 1) and `jazz/1.wav` of shape (10, 26, 1)"
+    );
     assert!(error.hint().unwrap().contains("`frames: 13`"));
 
     place.write("jazz/1.wav", &tone(8000, 100, 800));
@@ -243,8 +381,7 @@ fn different_lengths_need_a_frame_count() {
 fn other_rates_are_resampled() {
     let place = Place::new();
     place.write("jazz/1.wav", &tone(44_100, 301, 4410));
-    let mut settings = place.settings();
-    settings.features.frames = None;
+    let settings = place.with(mel(None), Slices::Whole);
     let prepared = place.prepare(&settings).unwrap();
     assert_eq!(prepared.manifest.input_shape, [10, 13, 1]);
 }
@@ -293,10 +430,16 @@ fn preparing_at_once_succeeds_everywhere() {
 fn made_up_recordings_take_the_same_way() {
     let place = Place::new();
     let made_up = SynthSettings { classes: 3, clips: 3, seconds: 0.3, seed: 4 };
-    let mut settings = DataSettings { source: Source::Synthetic(made_up), ..place.settings() };
-    settings.features.frames = None;
-    for sample_rate in [22_050, 16_000] {
-        settings.features.sample_rate = sample_rate;
+    let mut settings = place.with(mel(None), Slices::Whole);
+    for (sample_rate, slices) in
+        [(22_050, Slices::Whole), (16_000, Slices::Whole), (16_000, Slices::Seconds(0.07))]
+    {
+        let bands = MelBands { sample_rate, ..BANDS };
+        settings = changed(&settings, |recordings| {
+            recordings.origin = Origin::Synthetic(made_up);
+            recordings.slices = slices;
+            recordings.features = Features::Mel(MelSettings { bands, frames: None, db: true });
+        });
         let made = place.prepare(&settings).unwrap();
         assert!(place.prepare(&settings).unwrap().cached);
         let known = known_ahead(&settings).unwrap();
@@ -317,31 +460,37 @@ fn what_the_file_says_is_known_ahead() {
     let classes = Some(vec!["b".to_owned(), "a".to_owned()]);
     let named = DataSettings { classes, ..settings };
     assert_eq!(known_ahead(&named), Some((vec![10, 12, 1], vec!["a".to_owned(), "b".to_owned()])));
-    let mut free = named.clone();
-    free.features.frames = None;
+    let free = changed(&named, |recordings| recordings.features = mel(None));
     assert_eq!(known_ahead(&free), None);
-    let mut broken = named;
-    broken.features.hop_length = 0;
+    let broken = with_bands(&named, MelBands { hop_length: 0, ..BANDS });
     assert_eq!(known_ahead(&broken), None);
 }
 
 #[test]
 fn impossible_settings_are_refused_with_their_name() {
     let place = Place::new();
-    type Change = fn(&mut DataSettings);
-    let changes: [(&str, Change); 8] = [
-        ("features.mel.hop_length", |settings| settings.features.hop_length = 0),
-        ("features.mel.n_fft", |settings| settings.features.n_fft = u32::MAX),
-        ("features.mel.n_mels", |settings| settings.features.n_mels = 0),
-        ("features.mel.sample_rate", |settings| settings.features.sample_rate = 0),
-        ("features.mel.frames", |settings| settings.features.frames = Some(0)),
-        ("split.test", |settings| settings.split.test = 1.0),
-        ("split.validation", |settings| settings.split.validation = f64::NAN),
-        ("classes", |settings| settings.classes = Some(vec![])),
-    ];
-    for (field, change) in changes {
-        let mut settings = place.settings();
-        change(&mut settings);
+    let settings = place.settings();
+    let bands = |bands: MelBands| with_bands(&settings, bands);
+    let with = |features: Features| changed(&settings, |recordings| recordings.features = features);
+    let split = |split: SplitSettings| DataSettings { split, ..settings.clone() };
+    for (field, settings) in [
+        ("features.mel.hop_length", bands(MelBands { hop_length: 0, ..BANDS })),
+        ("features.mel.n_fft", bands(MelBands { n_fft: u32::MAX, ..BANDS })),
+        ("features.mel.n_mels", bands(MelBands { n_mels: 0, ..BANDS })),
+        ("features.mel.sample_rate", bands(MelBands { sample_rate: 0, ..BANDS })),
+        ("features.mel.frames", with(mel(Some(0)))),
+        (
+            "features.mfcc.n_mfcc",
+            with(Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 11, frames: None })),
+        ),
+        (
+            "features.raw.samples",
+            with(Features::Raw(RawSettings { sample_rate: 8000, samples: Some(0) })),
+        ),
+        ("split.test", split(SplitSettings { test: 1.0, ..settings.split })),
+        ("split.validation", split(SplitSettings { validation: f64::NAN, ..settings.split })),
+        ("classes", DataSettings { classes: Some(vec![]), ..settings.clone() }),
+    ] {
         let error = place.prepare(&settings).unwrap_err().to_string();
         assert!(error.starts_with(&format!("`data.{field}`: ")), "{error}");
     }
@@ -369,4 +518,72 @@ fn the_cache_is_where_the_environment_says() {
     assert_eq!(with(&all[2..]), Path::new("/h/.cache/sweep"));
     assert_eq!(with(&[("XDG_CACHE_HOME", "relative"), all[2]]), Path::new("/h/.cache/sweep"));
     assert_eq!(with(&[]), env::temp_dir().join("sweep-cache"));
+}
+
+/// A table of two classes of eight rows, with `features` features.
+fn table(place: &Place, features: usize) -> DataSettings {
+    let names: Vec<String> = (0..features).map(|feature| format!("f{feature}")).collect();
+    let mut text = format!("filename,{},label\n", names.join(","));
+    for row in 0..16 {
+        let class = if row % 2 == 0 { "rock" } else { "blues" };
+        let values: Vec<String> =
+            (0..features).map(|feature| format!("{}.5", row * 100 + feature)).collect();
+        text.push_str(&format!("{row}.wav,{},{class}\n", values.join(",")));
+    }
+    fs::create_dir_all(place.audio()).unwrap();
+    fs::write(place.audio().join("t.csv"), text).unwrap();
+    let table = TableSettings {
+        file: place.audio().join("t.csv"),
+        label: "label".to_owned(),
+        drop: vec!["filename".to_owned()],
+        columns: Some(features as u32),
+    };
+    DataSettings { source: Source::Table(table), ..place.settings() }
+}
+
+#[test]
+fn a_table_becomes_arrays() {
+    let place = Place::new();
+    let settings = table(&place, 57);
+    assert_eq!(known_ahead(&settings), None);
+    let surveyed = survey(&settings).unwrap();
+    assert_eq!(surveyed, (vec![57], vec!["blues".to_owned(), "rock".to_owned()]));
+    let prepared = place.prepare(&settings).unwrap();
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
+    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (16, 16, 4));
+    let (shape, values) = read_f32(&path.join("x.npy"));
+    assert_eq!(shape, [16, 57]);
+    assert_eq!(values[57 * 3 + 2], 302.5);
+    assert_eq!(read_i64(&path.join("y.npy"))[..4], [1, 0, 1, 0]);
+    assert_eq!(read_i64(&path.join("groups.npy")), (0..16).collect::<Vec<i64>>());
+    assert_eq!(tracks(&prepared)[3], "row 4");
+    assert!(place.prepare(&settings).unwrap().cached);
+
+    let classes = Some(vec!["rock".to_owned(), "blues".to_owned()]);
+    let named = DataSettings { classes, ..settings.clone() };
+    assert_eq!(known_ahead(&named), Some(surveyed));
+    // The classes are all that there are.
+    assert!(place.prepare(&named).unwrap().cached);
+
+    // A row with its own features.
+    let file = place.audio().join("t.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("0.5,", "9.5,", 1)).unwrap();
+    assert!(!place.prepare(&settings).unwrap().cached);
+}
+
+#[test]
+fn a_table_with_too_few_rows_of_a_class_is_refused() {
+    let place = Place::new();
+    let settings = table(&place, 2);
+    let file = place.audio().join("t.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}x.wav,1,2,jazz\n")).unwrap();
+    let error = place.prepare(&settings).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "class `jazz` has too few usable rows for this split: 1 of at least 3"
+    );
+    assert_eq!(error.hint().unwrap(), "add rows of `jazz`, or leave it out with `data.classes`");
 }

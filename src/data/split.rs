@@ -1,11 +1,12 @@
 //! Which examples train, validate, and stay out of sight until the end.
 //!
-//! Every class is divided by the same shares, whole tracks only; here a track
-//! is one recording. The division depends on the seed and on the number of
-//! recordings of each class, on nothing else.
+//! Every class is divided by the same shares. What is divided are whole tracks,
+//! unless the settings have every row stand for itself: then rows of one track
+//! may come to lie in several sets. The division depends on the seed and on the
+//! number of tracks, or rows, of each class, on nothing else.
 
-use super::SplitSettings;
 use super::random::Random;
+use super::{Group, SplitSettings};
 
 /// Row numbers of each set, ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,44 +26,75 @@ pub(super) struct Shortage {
 
 /// Divides rows by class.
 ///
-/// - `labels`: the class of each row, below `classes`
+/// - `track_classes`: the class of each track, below `classes`
+/// - `groups`: the track of each row
 ///
 /// The test set takes its share of a class first, then the validation set its
 /// share of the rest, each rounded to the nearest number, at least 1 where the
 /// share is above zero; at least 1 is left to train on.
 pub(super) fn split(
-    labels: &[usize],
+    track_classes: &[usize],
+    groups: &[usize],
     classes: usize,
     settings: &SplitSettings,
 ) -> Result<Split, Shortage> {
+    match settings.group {
+        Group::None => {
+            let row_classes: Vec<usize> =
+                groups.iter().map(|&track| track_classes[track]).collect();
+            divide(&row_classes, classes, settings)
+        }
+        Group::Track => {
+            let tracks = divide(track_classes, classes, settings)?;
+            Ok(Split {
+                train: rows_of(&tracks.train, groups, track_classes.len()),
+                validation: rows_of(&tracks.validation, groups, track_classes.len()),
+                test: rows_of(&tracks.test, groups, track_classes.len()),
+            })
+        }
+    }
+}
+
+/// The rows of some of the tracks, ascending.
+fn rows_of(chosen: &[i64], groups: &[usize], tracks: usize) -> Vec<i64> {
+    let mut is_chosen = vec![false; tracks];
+    for &track in chosen {
+        is_chosen[track as usize] = true;
+    }
+    let rows = groups.iter().enumerate().filter(|&(_, &track)| is_chosen[track]);
+    rows.map(|(row, _)| row as i64).collect()
+}
+
+/// Divides what has the classes `labels`.
+fn divide(labels: &[usize], classes: usize, settings: &SplitSettings) -> Result<Split, Shortage> {
     let mut split = Split::default();
     for class in 0..classes {
-        let mut rows: Vec<i64> = labels
+        let mut members: Vec<i64> = labels
             .iter()
             .enumerate()
             .filter(|&(_, &label)| label == class)
-            .map(|(row, _)| row as i64)
+            .map(|(member, _)| member as i64)
             .collect();
         let needed = needed(settings);
-        if rows.len() < needed {
-            return Err(Shortage { class, count: rows.len(), needed });
+        if members.len() < needed {
+            return Err(Shortage { class, count: members.len(), needed });
         }
-        Random::new(&[settings.seed, class as u64]).shuffle(&mut rows);
+        Random::new(&[settings.seed, class as u64]).shuffle(&mut members);
 
-        let test = if settings.test > 0.0 { share(rows.len(), settings.test, 2) } else { 0 };
-        let rest = rows.split_off(test);
+        let test = if settings.test > 0.0 { share(members.len(), settings.test, 2) } else { 0 };
+        let rest = members.split_off(test);
         let validation = share(rest.len(), settings.validation, 1);
-        split.test.extend(rows);
+        split.test.extend(members);
         split.validation.extend(&rest[..validation]);
         split.train.extend(&rest[validation..]);
     }
-    for rows in [&mut split.train, &mut split.validation, &mut split.test] {
-        rows.sort_unstable();
+    for members in [&mut split.train, &mut split.validation, &mut split.test] {
+        members.sort_unstable();
     }
     Ok(split)
 }
 
-/// Fewest recordings of a class: one in each set.
+/// Fewest tracks, or rows, of a class: one in each set.
 fn needed(settings: &SplitSettings) -> usize {
     if settings.test > 0.0 { 3 } else { 2 }
 }
@@ -82,11 +114,28 @@ mod tests {
 
     use super::*;
 
+    fn settings(test: f64, validation: f64, seed: u64) -> SplitSettings {
+        SplitSettings { test, validation, seed, group: Group::Track }
+    }
+
+    /// Divides rows that are tracks of their own.
+    fn split_rows(
+        labels: &[usize],
+        classes: usize,
+        settings: &SplitSettings,
+    ) -> Result<Split, Shortage> {
+        let groups: Vec<usize> = (0..labels.len()).collect();
+        let split = split(labels, &groups, classes, settings);
+        let ungrouped = SplitSettings { group: Group::None, ..*settings };
+        assert_eq!(super::split(labels, &groups, classes, &ungrouped), split);
+        split
+    }
+
     #[test]
     fn shares_are_those_of_the_file() {
         let labels: Vec<usize> = (0..1000).map(|row| row / 100).collect();
-        let settings = SplitSettings { test: 0.2, validation: 0.1, seed: 42 };
-        let split = split(&labels, 10, &settings).unwrap();
+        let settings = settings(0.2, 0.1, 42);
+        let split = split_rows(&labels, 10, &settings).unwrap();
         assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (720, 80, 200));
         for class in 0..10 {
             let count = split.test.iter().filter(|&&row| labels[row as usize] == class).count();
@@ -97,19 +146,19 @@ mod tests {
     #[test]
     fn a_seed_is_a_promise() {
         let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
-        let settings = SplitSettings { test: 0.2, validation: 0.2, seed: 42 };
-        let first = split(&labels, 2, &settings).unwrap();
-        assert_eq!(first, split(&labels, 2, &settings).unwrap());
+        let settings = settings(0.2, 0.2, 42);
+        let first = split_rows(&labels, 2, &settings).unwrap();
+        assert_eq!(first, split_rows(&labels, 2, &settings).unwrap());
         assert_eq!((first.validation, first.test), (vec![3, 8], vec![5, 10]));
     }
 
     #[test]
     fn a_small_class_is_named() {
-        let settings = SplitSettings { test: 0.2, validation: 0.1, seed: 0 };
-        let shortage = split(&[0, 0, 0, 1, 1], 2, &settings).unwrap_err();
+        let settings = settings(0.2, 0.1, 0);
+        let shortage = split_rows(&[0, 0, 0, 1, 1], 2, &settings).unwrap_err();
         assert_eq!(shortage, Shortage { class: 1, count: 2, needed: 3 });
         let without_test = SplitSettings { test: 0.0, ..settings };
-        let split = split(&[0, 0, 0, 1, 1], 2, &without_test).unwrap();
+        let split = split_rows(&[0, 0, 0, 1, 1], 2, &without_test).unwrap();
         assert!(split.test.is_empty());
     }
 
@@ -126,8 +175,8 @@ mod tests {
                 .enumerate()
                 .flat_map(|(class, &count)| std::iter::repeat_n(class, count))
                 .collect();
-            let settings = SplitSettings { test, validation, seed };
-            let split = split(&labels, counts.len(), &settings).unwrap();
+            let settings = settings(test, validation, seed);
+            let split = split_rows(&labels, counts.len(), &settings).unwrap();
 
             let all: BTreeSet<i64> =
                 [&split.train, &split.validation, &split.test].into_iter().flatten().copied().collect();
@@ -145,6 +194,57 @@ mod tests {
                 prop_assert!(test == 0.0 || of(&split.test) >= 1);
                 let ideal = count as f64 * test;
                 prop_assert!((of(&split.test) as f64 - ideal).abs() <= 2.0);
+            }
+        }
+
+        #[test]
+        fn tracks_stay_whole_or_are_divided_like_rows(
+            tracks in prop::collection::vec((0_usize..3, 1_usize..6), 30..60),
+            seed: u64,
+        ) {
+            let track_classes: Vec<usize> = tracks.iter().map(|&(class, _)| class).collect();
+            let groups: Vec<usize> = tracks
+                .iter()
+                .enumerate()
+                .flat_map(|(track, &(_, rows))| std::iter::repeat_n(track, rows))
+                .collect();
+            let whole = settings(0.25, 0.25, seed);
+            let Ok(together) = split(&track_classes, &groups, 3, &whole) else {
+                // A class that was drawn fewer than three times.
+                return Ok(());
+            };
+            let set_of = |split: &Split| {
+                let mut sets = vec![usize::MAX; groups.len()];
+                for (set, rows) in [&split.train, &split.validation, &split.test].into_iter().enumerate() {
+                    for &row in rows {
+                        sets[row as usize] = set;
+                    }
+                }
+                sets
+            };
+            let sets = set_of(&together);
+            prop_assert!(sets.iter().all(|&set| set < 3));
+            for (track, &(_, rows)) in tracks.iter().enumerate() {
+                let of_track: BTreeSet<usize> = (0..groups.len())
+                    .filter(|&row| groups[row] == track)
+                    .map(|row| sets[row])
+                    .collect();
+                prop_assert_eq!(of_track.len(), 1, "track {} of {} rows", track, rows);
+            }
+            // The sets hold the tracks that a division of tracks alone gives.
+            let alone: Vec<usize> = (0..tracks.len()).collect();
+            let alone = set_of(&split(&track_classes, &alone, 3, &whole).unwrap());
+            for (row, &track) in groups.iter().enumerate() {
+                prop_assert_eq!(sets[row], alone[track]);
+            }
+
+            let apart = split(&track_classes, &groups, 3, &SplitSettings { group: Group::None, ..whole });
+            let apart = apart.unwrap();
+            for class in 0..3 {
+                let of = |rows: &[i64]| rows.iter().filter(|&&row| track_classes[groups[row as usize]] == class).count();
+                let count = groups.iter().filter(|&&track| track_classes[track] == class).count();
+                prop_assert_eq!(of(&apart.train) + of(&apart.validation) + of(&apart.test), count);
+                prop_assert!((of(&apart.test) as f64 - count as f64 * 0.25).abs() <= 0.5 + 1e-9);
             }
         }
     }

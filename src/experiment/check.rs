@@ -24,7 +24,7 @@ const SEED: u64 = 1;
 pub(super) fn check(
     experiment: &Experiment,
     input: &[u32],
-    classes: u32,
+    classes: &[String],
 ) -> Result<(), ExperimentError> {
     let space = &experiment.space;
     let mut trial = Trials { experiment, input, classes, tried: 0, refused: None, works: false };
@@ -172,7 +172,7 @@ impl Iterator for Counted<'_> {
 struct Trials<'a> {
     experiment: &'a Experiment,
     input: &'a [u32],
-    classes: u32,
+    classes: &'a [String],
     tried: usize,
     /// Why the first one cannot work, and where its layer is written.
     refused: Option<(ShapeError, Vec<Segment>)>,
@@ -187,7 +187,7 @@ impl Trials<'_> {
             Err(SpecifyError::File(error)) => return Err(*error),
             Err(SpecifyError::Network(error)) => {
                 if self.refused.is_none() {
-                    let path = self.experiment.path_of_layer(assignment, error.index);
+                    let path = self.experiment.path_of_layer(assignment, &error.layer);
                     self.refused = Some((error, path));
                 }
             }

@@ -1,56 +1,96 @@
-//! The `data:` section: recordings, features and the split.
+//! The `data:` section: where examples come from, what is computed from
+//! recordings, and the split.
+//!
+//! What belongs to another source than the one given is refused, never ignored.
+
+mod features;
 
 use std::path::PathBuf;
 
 use super::error::Fault;
+use super::names::all_of;
 use super::node::{Fields, Node, shorten};
 use super::search::MAX_SEED;
-use crate::data::{DataSettings, MelSettings, Source, SplitSettings, SynthSettings};
+use crate::data::{
+    DataError, DataSettings, Group, Origin, RecordingSettings, Slices, Source, SplitSettings,
+    SynthSettings, TableSettings,
+};
 
 const MAX_CLASSES: u32 = 10_000;
 const MAX_CLIPS: u32 = 100_000;
 const MAX_SECONDS: f64 = 3_600.0;
-const MAX_SAMPLE_RATE_HZ: u32 = 384_000;
-const MAX_FFT: u32 = 1 << 16;
-const MAX_MELS: u32 = 1 << 12;
-const MAX_FRAMES: u32 = 1 << 20;
+const MAX_SLICES: u32 = 10_000;
+const MAX_COLUMNS: u32 = 1 << 20;
+
+/// Keys of which one says where the data come from.
+const SOURCES: [&str; 3] = ["audio", "synthetic", "csv"];
+/// Keys that say what is made of recordings.
+const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
+const LATER: [&str; 3] = ["images", "npy", "cache"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
-    let keys = ["audio", "synthetic", "classes", "features", "split"];
-    let later = ["csv", "images", "npy", "group", "slices", "cache"];
-    let fields = node.fields("`data`", &keys, &later)?;
+    let keys: Vec<&str> = [&SOURCES[..], &["classes"], &OF_RECORDINGS, &["split"]].concat();
+    let fields = node.fields("`data`", &keys, &LATER)?;
     let source = source(&fields)?;
     let classes = match fields.optional("classes") {
         Some(node) => Some(classes(&node, &source)?),
         None => None,
     };
-    let features = match fields.optional("features") {
-        Some(node) => features(&node)?,
-        None => librosa(),
-    };
     let split = split(fields.optional("split").as_ref())?;
-    Ok(DataSettings { source, classes, features, split })
+    let settings = DataSettings { source, classes, split };
+    match settings.check() {
+        Ok(()) => Ok(settings),
+        Err(error) => Err(impossible(&fields, &error)),
+    }
+}
+
+/// The fault of values that are possible, each by itself, but not together.
+fn impossible(fields: &Fields<'_>, error: &DataError) -> Fault {
+    let DataError::Settings { field, problem, .. } = error else {
+        return fields.node().fault(error.to_string());
+    };
+    let mut at = fields.node().clone();
+    for key in field.split('.') {
+        let Some(value) = at.value().get(key) else { break };
+        at = at.child(key, value);
+    }
+    let fault = at.fault(problem.clone());
+    match error.hint() {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    }
 }
 
 fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
-    match (fields.optional("audio"), fields.optional("synthetic")) {
-        (Some(node), None) => {
-            let folder = node.text()?;
-            if folder.is_empty() {
-                return Err(node.fault("the name of the folder is empty"));
-            }
-            Ok(Source::Audio(PathBuf::from(folder.as_ref())))
-        }
-        (None, Some(node)) => synthetic(&node).map(Source::Synthetic),
-        (None, None) => Err(fields.missing("audio").hint(
-            "write `audio: DIR`, a folder with a folder for each class, or `synthetic: {classes: \
-             10, clips: 20, seconds: 6}`",
-        )),
-        (Some(_), Some(node)) => {
-            Err(node.fault("the data are either `audio` or `synthetic`").hint("keep one of them"))
-        }
+    let given: Vec<&str> =
+        SOURCES.into_iter().filter(|key| fields.optional(key).is_some()).collect();
+    if let [_, second, ..] = given.as_slice() {
+        let node = fields.required(second)?;
+        let fault = node.fault("the data come from one source, and another is given, too");
+        return Err(fault.hint(format!("keep one of {}", all_of(&given))));
     }
+    if let Some(node) = fields.optional("audio") {
+        return recordings(fields, Origin::Folder(path(&node, "folder")?));
+    }
+    if let Some(node) = fields.optional("synthetic") {
+        return recordings(fields, Origin::Synthetic(synthetic(&node)?));
+    }
+    if let Some(node) = fields.optional("csv") {
+        return others(fields, "csv", Source::Table(table(&node)?));
+    }
+    Err(fields.missing("audio").hint(
+        "write `audio: DIR`, a folder with a folder for each class, `csv: FILE`, or `synthetic: \
+         {classes: 10, clips: 20, seconds: 6}`",
+    ))
+}
+
+fn path(node: &Node<'_>, what: &str) -> Result<PathBuf, Fault> {
+    let path = node.text()?;
+    if path.is_empty() {
+        return Err(node.fault(format!("the name of the {what} is empty")));
+    }
+    Ok(PathBuf::from(path.as_ref()))
 }
 
 fn synthetic(node: &Node<'_>) -> Result<SynthSettings, Fault> {
@@ -62,17 +102,105 @@ fn synthetic(node: &Node<'_>) -> Result<SynthSettings, Fault> {
     Ok(SynthSettings {
         classes: fields.required("classes")?.whole_u32(2..=MAX_CLASSES)?,
         clips: fields.required("clips")?.whole_u32(1..=MAX_CLIPS)?,
-        seconds: fields
-            .required("seconds")?
-            .real("a number of seconds above 0, at most 3600", |seconds| {
-                seconds > 0.0 && seconds <= MAX_SECONDS
-            })?,
+        seconds: seconds(&fields.required("seconds")?)?,
         seed,
     })
 }
 
+fn seconds(node: &Node<'_>) -> Result<f64, Fault> {
+    node.real("a number of seconds above 0, at most 3600", |seconds| {
+        seconds > 0.0 && seconds <= MAX_SECONDS
+    })
+}
+
+fn recordings(fields: &Fields<'_>, origin: Origin) -> Result<Source, Fault> {
+    let clip = fields.optional("clip").map(|node| seconds(&node)).transpose()?;
+    let slices = slices(fields)?;
+    let features = features::read(fields.optional("features").as_ref())?;
+    Ok(Source::Recordings(RecordingSettings { origin, clip, slices, features }))
+}
+
+/// A source of no recordings, where nothing is said about recordings.
+fn others(fields: &Fields<'_>, key: &str, source: Source) -> Result<Source, Fault> {
+    for of_recordings in OF_RECORDINGS {
+        if let Some(node) = fields.optional(of_recordings) {
+            let message = format!("`{of_recordings}` is for recordings, and the data are `{key}`");
+            return Err(node.fault(message).self_contained().hint("leave it out"));
+        }
+    }
+    Ok(source)
+}
+
+fn table(node: &Node<'_>) -> Result<TableSettings, Fault> {
+    let mut table = TableSettings {
+        file: PathBuf::new(),
+        label: "label".to_owned(),
+        drop: Vec::new(),
+        columns: None,
+    };
+    if !node.value().is_mapping() {
+        table.file = path(node, "file")?;
+        return Ok(table);
+    }
+    let fields = node.fields("`csv`", &["file", "label", "drop", "columns"], &[])?;
+    let file = fields.optional("file");
+    let missing = || fields.missing("file").hint("write `csv: {file: features.csv}`");
+    table.file = path(&file.ok_or_else(missing)?, "file")?;
+    if let Some(node) = fields.optional("label") {
+        table.label = node.text()?.into_owned();
+    }
+    if let Some(node) = fields.optional("drop") {
+        let example = || match node.text() {
+            Ok(column) => format!("write `drop: [{}]`", shorten(&column)),
+            Err(_) => "write `drop: [filename]`".to_owned(),
+        };
+        for item in node.items().map_err(|fault| fault.hint(example()))? {
+            let column = item.text()?.into_owned();
+            if column == table.label {
+                let fault = item.fault(format!("`{}` is the column of labels", shorten(&column)));
+                return Err(fault.hint("it is no feature anyway"));
+            }
+            if table.drop.contains(&column) {
+                return Err(item.fault(format!("`{}` is listed twice", shorten(&column))));
+            }
+            table.drop.push(column);
+        }
+        table.drop.sort();
+    }
+    if let Some(node) = fields.optional("columns") {
+        table.columns = Some(node.whole_u32(1..=MAX_COLUMNS)?);
+    }
+    Ok(table)
+}
+
+fn slices(fields: &Fields<'_>) -> Result<Slices, Fault> {
+    match (fields.optional("slice"), fields.optional("slices")) {
+        (None, None) => Ok(Slices::Whole),
+        (Some(node), None) => {
+            let example = "write `slice: {seconds: 3}`";
+            let fields = match node.fields("`slice`", &["seconds"], &["overlap", "hop"]) {
+                Err(fault) if !node.value().is_mapping() => return Err(fault.hint(example)),
+                fields => fields?,
+            };
+            let node = fields
+                .optional("seconds")
+                .ok_or_else(|| fields.missing("seconds").hint(example))?;
+            Ok(Slices::Seconds(seconds(&node)?))
+        }
+        (None, Some(node)) => match node.whole_u32(1..=MAX_SLICES) {
+            Err(fault) if node.value().is_mapping() => {
+                Err(fault.hint("write `slice: {seconds: 3}` for slices of one length"))
+            }
+            count => Ok(Slices::Count(count?)),
+        },
+        (Some(_), Some(node)) => Err(node
+            .fault("`slice` gives the length of slices, and `slices` their number")
+            .hint("keep one of them")),
+    }
+}
+
 fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
-    if let Source::Synthetic(_) = source {
+    if source.key() == "synthetic" {
         return Err(node
             .fault("synthetic data name their own classes")
             .hint("leave out `classes` here, and say how many under `synthetic`"));
@@ -86,9 +214,18 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
     let mut classes: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
         let class = item.text()?.into_owned();
-        if class.is_empty() || class.contains(['/', '\\', '\0']) || class.starts_with('.') {
+        let is_folder = !class.contains(['/', '\\', '\0']) && !class.starts_with('.');
+        let (possible, hint) = match source {
+            Source::Recordings(_) => {
+                (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
+            }
+            Source::Table(table) => {
+                (class.trim() == class, format!("a class is a value of column `{}`", table.label))
+            }
+        };
+        if class.is_empty() || !possible {
             let fault = item.fault(format!("`{}` cannot be a class", shorten(&class)));
-            return Err(fault.hint("a class is the name of a folder in `audio`"));
+            return Err(fault.hint(hint));
         }
         if classes.contains(&class) {
             return Err(item.fault(format!("`{}` is listed twice", shorten(&class))));
@@ -99,67 +236,13 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
     Ok(classes)
 }
 
-/// What `librosa.feature.melspectrogram` does without arguments.
-fn librosa() -> MelSettings {
-    MelSettings {
-        sample_rate: 22_050,
-        n_fft: 2_048,
-        hop_length: 512,
-        n_mels: 128,
-        frames: None,
-        db: true,
-    }
-}
-
-fn features(node: &Node<'_>) -> Result<MelSettings, Fault> {
-    let later = ["mfcc", "chroma", "raw", "stft", "spectrogram", "tempogram"];
-    if let serde_yaml::Value::String(_) = node.value() {
-        node.word("feature", &[("mel", ())], &later)?;
-        return Ok(librosa());
-    }
-    let fields = node.fields("`features`", &["mel"], &later)?;
-    let node = fields.required("mel")?;
-    let keys = ["sample_rate", "n_fft", "hop_length", "n_mels", "frames", "db"];
-    let later = ["fmin", "fmax", "power", "pad", "win_length", "window", "center"];
-    let fields = node.fields("`mel`", &keys, &later)?;
-    let mut mel = librosa();
-    if let Some(node) = fields.optional("sample_rate") {
-        mel.sample_rate = node.whole_u32(1_000..=MAX_SAMPLE_RATE_HZ)?;
-    }
-    if let Some(node) = fields.optional("n_fft") {
-        mel.n_fft = node.whole_u32(16..=MAX_FFT)?;
-    }
-    if let Some(node) = fields.optional("hop_length") {
-        mel.hop_length = node.whole_u32(1..=MAX_FFT)?;
-    }
-    if let Some(node) = fields.optional("n_mels") {
-        mel.n_mels = node.whole_u32(1..=MAX_MELS)?;
-    }
-    if let Some(node) = fields.optional("frames") {
-        mel.frames = Some(node.whole_u32(1..=MAX_FRAMES)?);
-    }
-    if let Some(node) = fields.optional("db") {
-        mel.db = node.boolean()?;
-    }
-    let bins = mel.n_fft / 2 + 1;
-    if mel.n_mels > bins {
-        let at = fields.optional("n_mels").unwrap_or(node);
-        return Err(at
-            .fault(format!(
-                "{} mels are more than the {bins} bins of `n_fft: {}`",
-                mel.n_mels, mel.n_fft
-            ))
-            .hint("lower `n_mels` or raise `n_fft`"));
-    }
-    Ok(mel)
-}
-
 fn split(node: Option<&Node<'_>>) -> Result<SplitSettings, Fault> {
-    let mut split = SplitSettings { test: 0.2, validation: 0.1, seed: 42 };
+    let mut split = SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track };
     let Some(node) = node else {
         return Ok(split);
     };
-    let fields = node.fields("`split`", &["test", "validation", "seed"], &["group", "stratify"])?;
+    let keys = ["test", "validation", "seed", "group"];
+    let fields = node.fields("`split`", &keys, &["stratify", "folds"])?;
     if let Some(node) = fields.optional("test") {
         split.test = node.real("a share in [0, 1)", |share| (0.0..1.0).contains(&share))?;
     }
@@ -168,6 +251,9 @@ fn split(node: Option<&Node<'_>>) -> Result<SplitSettings, Fault> {
     }
     if let Some(node) = fields.optional("seed") {
         split.seed = node.whole(0..=MAX_SEED)?;
+    }
+    if let Some(node) = fields.optional("group") {
+        split.group = node.word("group", &[("track", Group::Track), ("none", Group::None)], &[])?;
     }
     Ok(split)
 }

@@ -14,12 +14,18 @@ use super::repeat::MAX_REPETITIONS;
 use super::template::filled_in;
 
 /// Most layers of a network.
-const MAX_LAYERS: usize = 1_000;
+pub(super) const MAX_LAYERS: usize = 1_000;
 
 /// Stands in the place of a layer for several.
 pub(super) const REPEAT: &str = "repeat";
 
-/// Keys beside a layer's word.
+/// Lists of layers side by side.
+pub(super) const PARALLEL: &str = "parallel";
+
+/// Layers with a way around them.
+pub(super) const RESIDUAL: &str = "residual";
+
+/// Key beside a layer's word.
 pub(super) const WHEN: &str = "when";
 
 /// A layer that exists.
@@ -32,19 +38,12 @@ pub(super) struct Item<'a> {
     pub(super) value: Option<Node<'a>>,
 }
 
-/// The layers that exist, in order.
+/// The layers of a network that exist, in order.
 pub(super) fn existing<'a>(section: &Node<'a>) -> Result<Vec<Item<'a>>, Fault> {
-    let nodes = section.items()?;
-    if nodes.is_empty() {
+    if section.items()?.is_empty() {
         return Err(section.fault("a network needs at least one layer"));
     }
-    let mut items = Vec::new();
-    for node in nodes {
-        add(node, &mut items)?;
-        if items.len() > MAX_LAYERS {
-            return Err(section.fault(format!("there are more than {MAX_LAYERS} layers")));
-        }
-    }
+    let items = existing_in_branch(section)?;
     if items.is_empty() {
         let fault = section.fault("a network needs at least one layer, but all may be missing");
         return Err(fault.hint("leave one without `when`"));
@@ -52,16 +51,50 @@ pub(super) fn existing<'a>(section: &Node<'a>) -> Result<Vec<Item<'a>>, Fault> {
     Ok(items)
 }
 
-/// A layer with every `$name` replaced by its value.
-pub(super) fn spelled_out(item: &Item<'_>) -> Value {
-    match &item.value {
-        None => Value::String(item.word.clone().into_owned()),
-        Some(node) => {
-            let mut layer = Mapping::new();
-            layer.insert(item.word.as_ref().into(), filled_in(node));
-            Value::Mapping(layer)
+/// As [`existing`], of a branch: it may have no layers.
+pub(super) fn existing_in_branch<'a>(list: &Node<'a>) -> Result<Vec<Item<'a>>, Fault> {
+    let mut items = Vec::new();
+    for node in list.items()? {
+        add(node, &mut items)?;
+        if items.len() > MAX_LAYERS {
+            return Err(list.fault(format!("there are more than {MAX_LAYERS} layers")));
         }
     }
+    Ok(items)
+}
+
+/// A layer with every `$name` replaced by its value, and with those layers of
+/// its branches that exist.
+pub(super) fn spelled_out(item: &Item<'_>) -> Value {
+    let Some(node) = &item.value else { return Value::String(item.word.clone().into_owned()) };
+    let value = match (item.word.as_ref(), node.value()) {
+        (PARALLEL, Value::Sequence(_)) => {
+            let branches = node.items().unwrap_or_default();
+            branches.iter().map(spelled_out_list).collect::<Vec<_>>().into()
+        }
+        (RESIDUAL, Value::Mapping(mapping)) => {
+            let spelled_out = |(key, value): (&Value, _)| {
+                let node = node.child(key.as_str().unwrap_or_default(), value);
+                let value =
+                    if value.is_sequence() { spelled_out_list(&node) } else { filled_in(&node) };
+                (key.clone(), value)
+            };
+            mapping.iter().map(spelled_out).collect::<Mapping>().into()
+        }
+        (_, _) => filled_in(node),
+    };
+    let mut layer = Mapping::new();
+    layer.insert(item.word.as_ref().into(), value);
+    Value::Mapping(layer)
+}
+
+/// A list of layers with every `$name` replaced by its value, and only with those that exist.
+pub(super) fn spelled_out_list(list: &Node<'_>) -> Value {
+    existing_in_branch(list).map_or_else(
+        // A trial of an earlier file, with which the study was begun.
+        |_| filled_in(list),
+        |items| items.iter().map(spelled_out).collect::<Vec<_>>().into(),
+    )
 }
 
 /// Adds a layer, or the repetitions of several.

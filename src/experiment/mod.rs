@@ -22,6 +22,7 @@ mod extend;
 mod kind;
 mod layers;
 mod locate;
+mod metrics;
 mod model;
 mod names;
 mod node;
@@ -35,11 +36,11 @@ mod template;
 mod tests;
 mod train;
 mod values;
+mod weights;
 
 use std::path::Path;
 
-use sweep_proto::shape::{self, ShapeError};
-use sweep_proto::v1;
+use sweep_proto::{head, shape, v1};
 
 pub use error::{ExperimentError, Place, SpecifyError, Warning};
 pub(crate) use names::nearest;
@@ -47,10 +48,12 @@ pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
 use crate::data::DataSettings;
 use crate::oracle::Setup;
+use crate::pretrained::{WeightsError, WeightsFiles};
 use crate::space::{HyperParameters, Kind, Rules, Space, Value};
 use crate::study::Settings;
 use document::Document;
 use error::Fault;
+use model::{Classes, Network};
 use node::{Node, Scope, Values, missing};
 use path::Segment;
 use search::Search;
@@ -150,7 +153,7 @@ impl Experiment {
     /// The network and the training of one assignment.
     ///
     /// - `input_shape`: shape of one example, channels last
-    /// - `classes`: how many classes the network has to tell apart
+    /// - `classes`: names of the classes, in the order of the network's outputs
     ///
     /// # Errors
     ///
@@ -161,26 +164,39 @@ impl Experiment {
         &self,
         hyperparameters: &HyperParameters,
         input_shape: &[u32],
-        classes: u32,
+        classes: &[String],
     ) -> Result<(v1::Model, v1::Training), SpecifyError> {
-        let (model, training) = self
+        let classes = Classes::of(classes);
+        let (network, training) = self
             .fill_in(hyperparameters, classes)
             .map_err(|fault| Box::new(self.document.error(fault)))?;
-        shape::infer(&model, input_shape, classes)?;
-        if !model::ends_in_softmax(&model) {
-            let index = model.layers.len() - 1;
-            return Err(SpecifyError::Network(ShapeError {
-                index,
-                layer: model.layers[index].name.clone(),
-                message: "gives no probabilities, which `categorical_crossentropy` needs"
-                    .to_owned(),
-                hint: Some(
-                    "end the network with `dense: {units: classes, activation: softmax}`"
-                        .to_owned(),
-                ),
-            }));
+        if let Some(part) = train::not_built(&training) {
+            let fault = Fault::new(&[Segment::key("train")], format!("`{part}` is not built yet"));
+            let fault = fault.self_contained().hint("leave it out");
+            return Err(SpecifyError::File(Box::new(self.document.error(fault))));
         }
+        let model = network.model;
+        let rows = shape::infer(&model, input_shape, classes.count)?;
+        head::check(&model, &rows, training.loss.as_ref(), classes.count)?;
         Ok((model, training))
+    }
+
+    /// The network and the training of one assignment, whatever the network is
+    /// for: neither shapes nor its end are looked at.
+    ///
+    /// - `classes`: what `units: classes` stands for
+    ///
+    /// # Errors
+    ///
+    /// A value that does not fit where its `$name` stands.
+    pub fn unchecked(
+        &self,
+        hyperparameters: &HyperParameters,
+        classes: &[String],
+    ) -> Result<(v1::Model, v1::Training), ExperimentError> {
+        self.fill_in(hyperparameters, Classes::of(classes))
+            .map(|(network, training)| (network.model, training))
+            .map_err(|fault| self.document.error(fault))
     }
 
     /// Refuses a file that can never work, before anything starts.
@@ -193,8 +209,44 @@ impl Experiment {
     ///
     /// A value that does not fit where its `$name` stands, or the reason why
     /// none of the networks tried can work.
-    pub fn check(&self, input_shape: &[u32], classes: u32) -> Result<(), ExperimentError> {
+    pub fn check(&self, input_shape: &[u32], classes: &[String]) -> Result<(), ExperimentError> {
         check::check(self, input_shape, classes)
+    }
+
+    /// Looks at the weights files that the network may name.
+    ///
+    /// - `allow_absent`: whether a file that is not there is a warning, as where
+    ///   nothing is going to be trained
+    ///
+    /// # Errors
+    ///
+    /// The first file that cannot be used, where it is named.
+    pub fn inspect_weights(
+        &self,
+        allow_absent: bool,
+    ) -> Result<(WeightsFiles, Vec<Warning>), ExperimentError> {
+        let section = self.document.section("model", Scope::Literal("read as it is written"));
+        let named = section.map(|section| weights::named(section.value(), &self.space));
+        let mut warnings = Vec::new();
+        let mut present = Vec::new();
+        for weights::Named { file, path } in named.unwrap_or_default() {
+            match WeightsFiles::inspect([file.as_str()]) {
+                Ok(_) => present.push(file),
+                Err(error) if error.is_absent && allow_absent => warnings.push(Warning {
+                    place: self.document.place(&path),
+                    message: format!("{error}; a study needs it"),
+                }),
+                Err(error) => return Err(self.weights_fault(&path, &error)),
+            }
+        }
+        let files = WeightsFiles::inspect(present.iter().map(String::as_str))
+            .map_err(|error| self.weights_fault(&[Segment::key("model")], &error))?;
+        Ok((files, warnings))
+    }
+
+    fn weights_fault(&self, path: &[Segment], error: &WeightsError) -> ExperimentError {
+        let fault = Fault::new(path, error.to_string()).self_contained();
+        self.document.error(fault.hint(error.hint()))
     }
 
     /// Where a key of the `data` section stands, for what is found wrong with the
@@ -214,12 +266,7 @@ impl Experiment {
             concrete.insert("train".into(), template::filled_in(&section));
         }
         if let Some(section) = self.document.section("model", scope) {
-            let layers = layers::existing(&section).map_or_else(
-                // A trial of an earlier file, with which the study was begun.
-                |_| template::filled_in(&section),
-                |items| items.iter().map(layers::spelled_out).collect::<Vec<_>>().into(),
-            );
-            concrete.insert("model".into(), layers);
+            concrete.insert("model".into(), layers::spelled_out_list(&section));
         }
         concrete.into()
     }
@@ -260,8 +307,7 @@ impl Experiment {
         let (train, model) = self.templates(&defaults)?;
         let in_train = template::used_in_training(&train)?.with_parents(&self.space);
         let in_model = template::used_in_model(&model)?.with_parents(&self.space);
-        // Any number of classes will do to find what is misspelt.
-        let (_, training) = self.fill_in(&defaults, 2)?;
+        let (_, training) = self.fill_in(&defaults, Classes::UNKNOWN)?;
         self.in_model = in_model;
         self.search.epochs = training.epochs;
         let space = (&self.space, self.entries.as_slice());
@@ -278,21 +324,20 @@ impl Experiment {
     }
 
     /// Where a layer of an assignment's network is written.
-    fn path_of_layer(&self, hyperparameters: &HyperParameters, index: usize) -> Vec<Segment> {
-        let section = self.document.section("model", self.scope(hyperparameters));
-        let items = section.and_then(|section| layers::existing(&section).ok());
-        items
-            .and_then(|items| Some(items.get(index)?.node.path().to_vec()))
-            .unwrap_or_else(|| vec![Segment::key("model")])
+    fn path_of_layer(&self, hyperparameters: &HyperParameters, name: &str) -> Vec<Segment> {
+        let network = self.fill_in(hyperparameters, Classes::UNKNOWN);
+        let places = network.map(|(network, _)| network.places).unwrap_or_default();
+        let place = places.into_iter().find(|(known, _)| known == name);
+        place.map_or_else(|| vec![Segment::key("model")], |(_, path)| path)
     }
 
     fn fill_in(
         &self,
         hyperparameters: &HyperParameters,
-        classes: u32,
-    ) -> Result<(v1::Model, v1::Training), Fault> {
+        classes: Classes<'_>,
+    ) -> Result<(Network, v1::Training), Fault> {
         let (train, model) = self.templates(hyperparameters)?;
-        let training = train::read(&train)?;
+        let training = train::read(&train, classes)?;
         Ok((model::read(&model, classes)?, training))
     }
 
@@ -320,7 +365,7 @@ impl Experiment {
         };
         let mut warnings = Vec::new();
         for (metric, _) in self.settings.objective.metrics() {
-            if !search::REPORTED.contains(&metric) {
+            if !metrics::is_reported(metric) {
                 warnings.push(warning(
                     &[Segment::key("objective")],
                     format!("`{metric}` is not a metric that `sweep-worker` reports"),
@@ -336,6 +381,13 @@ impl Experiment {
                 "`{rule}` stops nothing: its `min_epochs` is not below the {epochs} epochs"
             );
             warnings.push(warning(&path, message));
+        }
+        if self.data.leaks() {
+            let path = ["data", "split", "group"].map(Segment::key);
+            let message = "slices of one recording come to lie on both sides of the split: the \
+                           network is tested on music that it was trained on, and every `val_` \
+                           metric looks better than it is; `group: track` keeps them together";
+            warnings.push(warning(&path, message.to_owned()));
         }
         for entry in &self.entries {
             let place = [Segment::key("space"), Segment::key(&entry.key)];

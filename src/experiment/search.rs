@@ -2,15 +2,13 @@
 
 use super::document::Document;
 use super::error::Fault;
-use super::names::{MAX_NAME_BYTES, alternatives, instead_of, is_identifier, nearest};
+use super::metrics::{direction, inferred, metric, unclear};
+use super::names::{MAX_NAME_BYTES, alternatives, instead_of};
 use super::node::{Fields, Node, Scope, missing, shorten};
 use super::path::Segment;
 use crate::oracle::{Algorithm, Knob, Knobs, Range, Setup, StoppingRule};
 use crate::space::Rules;
 use crate::study::{Direction, Objective, Settings, Term};
-
-/// The metrics that `sweep-worker` reports for every epoch.
-pub(super) const REPORTED: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
 pub(super) const MAX_TRIALS: u32 = 1_000_000;
 const MAX_EXECUTIONS: u32 = 1_000;
@@ -156,50 +154,6 @@ fn metric_and_direction(fields: &Fields<'_>) -> Result<(String, Direction), Faul
         None => inferred(&metric).ok_or_else(|| unclear(&node, &metric, "metric"))?,
     };
     Ok((metric, direction))
-}
-
-/// Name of a metric.
-pub(super) fn metric(node: &Node<'_>) -> Result<String, Fault> {
-    let name = node.text()?;
-    if is_identifier(&name) {
-        return Ok(name.into_owned());
-    }
-    let fault = node.fault(format!("`{}` cannot be the name of a metric", shorten(&name)));
-    Err(fault.hint("write, for example, `val_accuracy`"))
-}
-
-/// `min` or `max`.
-pub(super) fn direction(node: &Node<'_>) -> Result<Direction, Fault> {
-    node.word("direction", &[("min", Direction::Min), ("max", Direction::Max)], &[])
-}
-
-/// Whether less or more is better, where the name says it.
-pub(super) fn inferred(metric: &str) -> Option<Direction> {
-    let metric = metric.to_lowercase();
-    match metric.rsplit('_').next()? {
-        "loss" | "error" | "mse" | "mae" | "crossentropy" => Some(Direction::Min),
-        "accuracy" | "acc" | "auc" | "f1" | "precision" | "recall" => Some(Direction::Max),
-        "score" if metric.ends_with("f1_score") => Some(Direction::Max),
-        _ => None,
-    }
-}
-
-/// The fault that a metric's name does not tell its direction.
-///
-/// - `key`: where the name stands: `objective`, `objectives` in a list, else
-///   beside a `direction`
-pub(super) fn unclear(node: &Node<'_>, metric: &str, key: &str) -> Fault {
-    let fault = node.fault(format!("whether less or more `{metric}` is better is not known"));
-    match nearest(metric, REPORTED) {
-        Some(near) => fault.hint(format!("did you mean `{near}`?")),
-        None if key == "objective" => {
-            fault.hint(format!("write `objective: {{metric: {metric}, direction: max}}`, or `min`"))
-        }
-        None if key == "objectives" => {
-            fault.hint(format!("write `{{metric: {metric}, direction: max}}`, or `min`"))
-        }
-        None => fault.hint("add `direction: max`, or `min`"),
-    }
 }
 
 fn read_search(node: &Node<'_>, settings: &mut Settings) -> Result<(Setup, Rules), Fault> {

@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::conditions::{self, Among};
 use super::error::Fault;
-use super::layers::{REPEAT, WHEN};
+use super::layers::{PARALLEL, REPEAT, RESIDUAL, WHEN};
 use super::node::{Node, Values, reference};
 use super::repeat::{INDEX, MAX_REPETITIONS, numbered};
 use super::values::extremes;
@@ -143,11 +143,22 @@ fn walk_layers(list: &Node<'_>, values: Values<'_>, used: &mut Used) -> Result<(
             match key.as_str() {
                 Some(WHEN) => walk_conditions(&node, values, used)?,
                 Some(REPEAT) if values.repetition.is_none() => walk_repeat(&node, values, used)?,
+                Some(PARALLEL | RESIDUAL) => walk_branches(&node, values, used)?,
                 Some(_) | None => walk(&node, values, used)?,
             }
         }
     }
     Ok(())
+}
+
+/// The lists of layers in a `parallel` or a `residual`.
+fn walk_branches(node: &Node<'_>, values: Values<'_>, used: &mut Used) -> Result<(), Fault> {
+    match children(node) {
+        Children::Items(items) => items.iter().try_for_each(|list| walk_layers(list, values, used)),
+        Children::Entries(entries) => {
+            entries.iter().try_for_each(|(_, list)| walk_layers(list, values, used))
+        }
+    }
 }
 
 fn walk_conditions(when: &Node<'_>, values: Values<'_>, used: &mut Used) -> Result<(), Fault> {

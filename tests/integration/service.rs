@@ -49,6 +49,7 @@ impl DensePlan {
                 path: String::new(),
                 input_shape: vec![4],
                 classes: 2,
+                ..Default::default()
             }),
             objective: Some(v1::Objective {
                 metric: "val_accuracy".to_owned(),

@@ -81,8 +81,9 @@ impl From<ProgressMode> for Mode {
 pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     let experiment = arguments.experiment.read()?;
     if let Some((input_shape, classes)) = data::known_ahead(&experiment.data) {
-        experiment.check(&input_shape, count(&classes))?;
+        experiment.check(&input_shape, &classes)?;
     }
+    let (weights, _) = experiment.inspect_weights(false)?;
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
     if workers == 0 && arguments.listen.is_none() {
         return Err(Failure::bad_input("--local-workers 0 leaves nobody to train")
@@ -100,7 +101,7 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
-    experiment.check(&prepared.manifest.input_shape, count(&prepared.manifest.classes))?;
+    experiment.check(&prepared.manifest.input_shape, &prepared.manifest.classes)?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
     for extension in extensions {
         eprintln!("extended: {extension}");
@@ -110,7 +111,7 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     study.replay(&store.records()?).map_err(|error| {
         Failure::unexpected(format!("{}: {error}", directory.path().join("study.db").display()))
     })?;
-    let plan = ExperimentPlan::new(experiment, &prepared);
+    let plan = ExperimentPlan::new(experiment, &prepared, weights);
     let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
 
     if let Some(message) = nothing_left(&study, &plan) {
@@ -137,10 +138,6 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         Reason::Interrupted => Err(interrupted(&ending.study, &directory)),
         Reason::NoWorkers(error) => Err(error.into()),
     }
-}
-
-fn count(classes: &[String]) -> u32 {
-    u32::try_from(classes.len()).unwrap_or(u32::MAX)
 }
 
 fn worker_program(arguments: &RunArgs) -> Result<PathBuf, Failure> {

@@ -54,7 +54,7 @@ fn completed(experiment: &Experiment, values: &[(&str, Value)]) -> HyperParamete
 }
 
 fn names_of_layers(experiment: &Experiment, assignment: &HyperParameters) -> Vec<String> {
-    let (model, _) = experiment.specify(assignment, &INPUT, 2).expect("a good network");
+    let (model, _) = experiment.specify(assignment, &INPUT, &classes(2)).expect("a good network");
     model.layers.into_iter().map(|layer| layer.name).collect()
 }
 
@@ -62,7 +62,7 @@ fn names_of_layers(experiment: &Experiment, assignment: &HyperParameters) -> Vec
 fn conditions_and_repetitions_become_hyperparameters() {
     let experiment = good(CONDITIONAL);
     assert_eq!(experiment.warnings, []);
-    assert_eq!(experiment.check(&INPUT, 2), Ok(()));
+    assert_eq!(experiment.check(&INPUT, &classes(2)), Ok(()));
     let when: Vec<(&str, &[Condition])> = experiment
         .space
         .hyperparameters
@@ -128,7 +128,7 @@ fn only_layers_that_exist_are_read() {
     let deep = [("shape", text("deep")), ("depth", Value::Int(2)), ("units_2", Value::Int(48))];
     let deep = completed(&experiment, &deep);
     assert_eq!(names_of_layers(&experiment, &deep), ["flatten", "wide_1", "wide_2", "dense"]);
-    let (model, _) = experiment.specify(&deep, &INPUT, 2).expect("a good network");
+    let (model, _) = experiment.specify(&deep, &INPUT, &classes(2)).expect("a good network");
     let Some(Layer::Dense(dense)) = model.layers[2].kind else { panic!("a dense layer") };
     assert_eq!(dense.units, 48);
     let mut dropped = [("shape", text("deep")), ("depth", Value::Int(1))].to_vec();
@@ -183,7 +183,7 @@ fn what_exists_only_sometimes_is_looked_for_everywhere() {
     // At the defaults nothing is wrong; what is wrong shows for one pair of values.
     let wrong = |old: &str, new: &str| {
         assert!(CONDITIONAL.contains(old), "{old}");
-        let error = good(&CONDITIONAL.replace(old, new)).check(&INPUT, 2).expect_err(new);
+        let error = good(&CONDITIONAL.replace(old, new)).check(&INPUT, &classes(2)).expect_err(new);
         (error.to_string(), error.hint.unwrap_or_default())
     };
     assert_eq!(
@@ -230,7 +230,7 @@ fn fix_leaves_conditions_as_they_are() {
     for experiment in [fixed("rate", "0.3"), fixed("units_{i}", "32"), fixed("depth", "2")] {
         let experiment = experiment.expect("a good override");
         assert_eq!(good(&experiment.canonical()).space, experiment.space);
-        assert_eq!(experiment.check(&INPUT, 2), Ok(()));
+        assert_eq!(experiment.check(&INPUT, &classes(2)), Ok(()));
     }
     for (name, value, message, hint) in [
         (
@@ -380,7 +380,7 @@ fn the_examples_of_the_reference_are_good() {
     let start = "objective: loss\nsearch: {algorithm: random, max_trials: 5}\n";
     let text = format!("{start}{space}{training}{}", example("model:\n"));
     let experiment = good(&text);
-    assert_eq!(experiment.check(&INPUT, 2), Ok(()));
+    assert_eq!(experiment.check(&INPUT, &classes(2)), Ok(()));
     let nesterov = experiment.space.named("nesterov").next().expect("it is declared");
     let momentum = condition("momentum", vec![Value::Float(0.8), Value::Float(0.9)]);
     assert_eq!(nesterov.when[1], momentum);

@@ -10,6 +10,8 @@ use sweep_proto::v1::FailureKind;
 use sweep_session::Failure;
 use tch::TchError;
 
+use crate::network::WeightsFileError;
+
 /// Why an execution could not be trained.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrainingError {
@@ -83,9 +85,9 @@ pub(crate) enum LayerError {
     /// An option has a value that this version does not know.
     #[error("this version of sweep does not know its {0}")]
     Unknown(&'static str),
-    /// A share of values to drop that is none.
-    #[error("`rate` is {0}, but must be from 0 to 1")]
-    Rate(f64),
+    /// The file that its weights are to come from cannot be used.
+    #[error("{0}")]
+    Weights(#[from] WeightsFileError),
     /// libtorch refused an operation, most likely for want of memory.
     #[error("{}", brief(.0))]
     Torch(#[from] TchError),
@@ -122,9 +124,7 @@ impl TrainingError {
             Self::Specification { .. }
             | Self::Metric { .. }
             | Self::Shape(_)
-            | Self::Layer { source: LayerError::Unknown(_) | LayerError::Rate(_), .. } => {
-                FailureKind::Infeasible
-            }
+            | Self::Layer { source: LayerError::Unknown(_), .. } => FailureKind::Infeasible,
             Self::Diverged { .. } => FailureKind::Diverged,
             Self::TooLarge { .. } => FailureKind::OutOfMemory,
             Self::Dataset(DatasetError::Read { source, .. })
@@ -141,7 +141,10 @@ impl TrainingError {
                     FailureKind::Error
                 }
             }
-            Self::Dataset(_) | Self::Checkpoint(_) | Self::Weights(_) => FailureKind::Error,
+            Self::Layer { source: LayerError::Weights(_), .. }
+            | Self::Dataset(_)
+            | Self::Checkpoint(_)
+            | Self::Weights(_) => FailureKind::Error,
         }
     }
 }

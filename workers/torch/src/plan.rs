@@ -53,8 +53,7 @@ impl Plan {
         let model = model.ok_or(missing("model"))?;
         let dataset = dataset.ok_or(missing("dataset"))?;
         let rows = shape::infer(&model, &dataset.input_shape, dataset.classes)?;
-        let width = rows.last().and_then(|row| row.output_shape.last());
-        head::check(&model, &loss, width.copied().unwrap_or_default(), dataset.classes)?;
+        head::check(&model, &rows, Some(&loss), dataset.classes)?;
         let precision = training.precision.try_into().map_err(|_| {
             let problem = "is not one that this version of sweep knows";
             TrainingError::Specification { part: "precision", problem }

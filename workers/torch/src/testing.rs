@@ -1,12 +1,13 @@
 //! What tests share: seeds, layers in few words, and a small dataset.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::{
     Activation, BatchNorm, Conv2d, Dense, Dropout, Flatten, Function, Gru, Layer, Model, Padding,
-    Pool2d, Size, ToSequence,
+    Pool2d, Reduction, Size, ToSequence,
 };
 use tch::Tensor;
 use tempfile::TempDir;
@@ -50,34 +51,78 @@ pub(crate) fn write_dataset(examples: i64, shape: &[i64], classes: i64) -> TempD
     folder
 }
 
+/// All values of a tensor, in order.
+pub(crate) fn floats(values: &Tensor) -> Vec<f32> {
+    let flat = values.detach().to_kind(tch::Kind::Float).reshape([-1]);
+    Vec::try_from(flat).expect("it is one row of f32")
+}
+
 /// A safetensors file as tensors by name.
 pub(crate) fn read_safetensors(path: &Path) -> Vec<(String, Tensor)> {
     Tensor::read_safetensors(path).expect("a safetensors file")
 }
 
-/// Names layers as Keras does: `conv2d`, `conv2d_1`.
+/// Names layers as Keras does: `conv2d`, `conv2d_1`; those in branches too.
 pub(crate) fn model(kinds: impl IntoIterator<Item = LayerKind>) -> Model {
-    let mut names: Vec<&str> = Vec::new();
-    let mut layers = Vec::new();
-    for kind in kinds {
-        let name = match kind {
-            LayerKind::Conv2d(_) => "conv2d",
-            LayerKind::BatchNorm(_) => "batch_norm",
-            LayerKind::Pool2d(_) => "max_pool2d",
-            LayerKind::Dropout(_) => "dropout",
-            LayerKind::Flatten(_) => "flatten",
-            LayerKind::ToSequence(_) => "to_sequence",
-            LayerKind::Gru(_) => "gru",
-            LayerKind::Dense(_) => "dense",
-            LayerKind::Activation(_) => "activation",
-            _ => "layer",
-        };
-        let before = names.iter().filter(|&&other| other == name).count();
-        names.push(name);
-        let name = if before == 0 { name.to_owned() } else { format!("{name}_{before}") };
-        layers.push(Layer { name, kind: Some(kind) });
-    }
+    let mut layers: Vec<Layer> =
+        kinds.into_iter().map(|kind| Layer { name: String::new(), kind: Some(kind) }).collect();
+    name_layers(&mut layers, &mut HashMap::new());
     Model { layers }
+}
+
+fn name_layers(layers: &mut [Layer], before: &mut HashMap<&'static str, u32>) {
+    for layer in layers {
+        let Some(kind) = &mut layer.kind else { continue };
+        if let LayerKind::Parallel(parallel) = kind {
+            for branch in &mut parallel.branches {
+                name_layers(&mut branch.layers, before);
+            }
+        }
+        let word = word(kind);
+        let count = before.entry(word).or_default();
+        layer.name = if *count == 0 { word.to_owned() } else { format!("{word}_{count}") };
+        *count += 1;
+    }
+}
+
+/// A layer's word in an experiment file.
+fn word(kind: &LayerKind) -> &'static str {
+    let is_max = |reduction: i32| reduction == i32::from(Reduction::Max);
+    match kind {
+        LayerKind::Conv1d(_) => "conv1d",
+        LayerKind::Conv2d(_) => "conv2d",
+        LayerKind::DepthwiseConv2d(_) => "depthwise_conv2d",
+        LayerKind::SeparableConv2d(_) => "separable_conv2d",
+        LayerKind::Pool1d(pool) if is_max(pool.reduction) => "max_pool1d",
+        LayerKind::Pool1d(_) => "avg_pool1d",
+        LayerKind::Pool2d(pool) if is_max(pool.reduction) => "max_pool2d",
+        LayerKind::Pool2d(_) => "avg_pool2d",
+        LayerKind::GlobalPool1d(pool) if is_max(pool.reduction) => "global_max_pool1d",
+        LayerKind::GlobalPool1d(_) => "global_avg_pool1d",
+        LayerKind::GlobalPool2d(pool) if is_max(pool.reduction) => "global_max_pool2d",
+        LayerKind::GlobalPool2d(_) => "global_avg_pool2d",
+        LayerKind::BatchNorm(_) => "batch_norm",
+        LayerKind::LayerNorm(_) => "layer_norm",
+        LayerKind::Dropout(_) => "dropout",
+        LayerKind::SpatialDropout1d(_) => "spatial_dropout1d",
+        LayerKind::SpatialDropout2d(_) => "spatial_dropout2d",
+        LayerKind::GaussianNoise(_) => "gaussian_noise",
+        LayerKind::Flatten(_) => "flatten",
+        LayerKind::Reshape(_) => "reshape",
+        LayerKind::Permute(_) => "permute",
+        LayerKind::ToSequence(_) => "to_sequence",
+        LayerKind::Gru(_) => "gru",
+        LayerKind::Lstm(_) => "lstm",
+        LayerKind::SimpleRnn(_) => "simple_rnn",
+        LayerKind::Bidirectional(_) => "bidirectional",
+        LayerKind::Dense(_) => "dense",
+        LayerKind::Activation(_) => "activation",
+        LayerKind::Rescaling(_) => "rescaling",
+        LayerKind::Normalization(_) => "normalization",
+        LayerKind::SpecAugment(_) => "spec_augment",
+        LayerKind::Parallel(_) => "parallel",
+        LayerKind::MobilenetV2(_) => "mobilenet_v2",
+    }
 }
 
 pub(crate) fn size(height: u32, width: u32) -> Option<Size> {
@@ -142,7 +187,12 @@ pub(crate) fn gru_options(units: u32) -> Gru {
 }
 
 pub(crate) fn dense(units: u32, activation: Function) -> LayerKind {
-    LayerKind::Dense(Dense { units, activation: Some(of(activation)), use_bias: true, kernel_regularizer: None })
+    LayerKind::Dense(Dense {
+        units,
+        activation: Some(of(activation)),
+        use_bias: true,
+        kernel_regularizer: None,
+    })
 }
 
 pub(crate) fn activation(activation: Function) -> LayerKind {

@@ -233,6 +233,7 @@ pub(crate) fn assignment(trial: u32) -> Assignment {
                 path: "/nowhere".to_owned(),
                 input_shape: vec![128, 660, 1],
                 classes: 10,
+                ..Default::default()
             }),
             objective: None,
         }),

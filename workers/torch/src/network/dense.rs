@@ -1,20 +1,20 @@
 //! A matrix on the last axis.
 
-use sweep_proto::v1::{Function as Activation, Dense as Options};
+use sweep_proto::v1::Dense as Options;
 use tch::{Device, TchError, Tensor};
 
-use super::activation::{apply_in_place, known};
-use super::{Layer, Mode, trainable, trainable_zeros};
+use super::activation::Activation;
+use super::regularization::Regularizer;
+use super::weight::Kernel;
+use super::{Layer, Mode};
 use crate::error::LayerError;
 use crate::initializers::glorot_uniform;
 
 /// `[batch, ..., features]` to `[batch, ..., units]`.
 #[derive(Debug)]
 pub(super) struct Dense {
-    /// `[features, units]`
-    kernel: Tensor,
-    /// `[units]`
-    bias: Option<Tensor>,
+    /// `[features, units]`; bias `[units]`.
+    kernel: Kernel,
     activation: Activation,
 }
 
@@ -25,21 +25,28 @@ impl Dense {
         device: Device,
     ) -> Result<Self, LayerError> {
         let units = i64::from(options.units);
-        let kernel = trainable(&glorot_uniform(&[features, units])?, device)?;
-        let bias = options.use_bias.then(|| trainable_zeros(&[units], device)).transpose()?;
-        Ok(Self { kernel, bias, activation: known(options.activation)? })
+        let initial = glorot_uniform(&[features, units])?;
+        let biases = options.use_bias.then_some(units);
+        Ok(Self {
+            kernel: Kernel::new(&initial, biases, options.kernel_regularizer, device)?,
+            activation: Activation::new(options.activation)?,
+        })
     }
 }
 
 impl Layer for Dense {
     fn forward(&mut self, input: &Tensor, _mode: Mode) -> Result<Tensor, TchError> {
-        let output = input.f_linear(&self.kernel.f_tr()?, self.bias.as_ref())?;
-        apply_in_place(self.activation, output, -1)
+        let (kernel, bias) = self.kernel.like(input)?;
+        let output = input.f_linear(&kernel.f_tr()?, bias)?;
+        self.activation.apply_in_place(output, -1)
     }
 
-    fn weights(&self) -> Vec<(&'static str, &Tensor)> {
-        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
-        [("kernel", &self.kernel)].into_iter().chain(bias).collect()
+    fn weights(&self, name: &str) -> Vec<(String, &Tensor)> {
+        self.kernel.weights(name)
+    }
+
+    fn regularized(&self) -> Vec<(Regularizer, &Tensor)> {
+        self.kernel.regularized()
     }
 
     fn activation(&mut self) -> Option<&mut Activation> {

@@ -7,36 +7,41 @@
 //! The order of the memory underneath is whatever is fastest. Weights have
 //! Keras's names, shapes and order too.
 //!
-//! Shapes are inferred and checked by `sweep_proto::shape` before anything is
-//! built, so that a layer needs to know no more of its input than how many
-//! features its last axis has.
+//! Weights are f32. What is calculated with them is of the kind that the
+//! network's input has: layers cast their weights to it, so that a caller who
+//! passes bf16 gets bf16. Statistics and softmax are f32 even then.
+//!
+//! Shapes and options are inferred and checked by `sweep_proto::shape` before
+//! anything is built, so that a layer needs to know no more of its input than
+//! how many features its last axis has.
 
 mod activation;
-mod batch_norm;
-mod conv2d;
+mod augment;
+mod branches;
+mod build;
+mod convolution;
 mod dense;
-mod dropout;
-mod gru;
-mod max_pool2d;
+mod mobilenet_v2;
+mod noise;
+mod normalization;
+mod pooling;
+mod recurrent;
+mod regularization;
 mod reshape;
-mod window;
-
-use std::iter;
+mod stage;
+mod weight;
 
 use sweep_proto::shape;
-use sweep_proto::v1::layer::Kind as LayerKind;
-use sweep_proto::v1::{Function as Activation, Layer as LayerSpecification, Model};
-use tch::{Device, Kind, TchError, Tensor};
+use sweep_proto::v1::{Function, Model};
+use tch::{Device, TchError, Tensor};
 
-use self::activation::{Activate, is_monotonic};
-use self::batch_norm::BatchNorm;
-use self::conv2d::Conv2d;
-use self::dense::Dense;
-use self::dropout::Dropout;
-use self::gru::Gru;
-use self::max_pool2d::MaxPool2d;
-use self::reshape::{Flatten, ToSequence};
-use crate::error::{LayerError, TrainingError};
+use self::activation::Activation;
+use self::build::Builder;
+pub(crate) use self::mobilenet_v2::WeightsFileError;
+use self::normalization::{Moments, Normalization};
+use self::regularization::Regularizer;
+use self::stage::Stage;
+use crate::error::TrainingError;
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +56,16 @@ pub(crate) enum Mode {
 trait Layer: std::fmt::Debug + Send {
     fn forward(&mut self, input: &Tensor, mode: Mode) -> Result<Tensor, TchError>;
 
-    /// The weights by Keras's names; those that require gradients are trainable.
-    fn weights(&self) -> Vec<(&'static str, &Tensor)> {
+    /// The weights as `name/weight`, with Keras's names for them; those that
+    /// require gradients are trainable.
+    ///
+    /// - `name`: the layer's
+    fn weights(&self, _name: &str) -> Vec<(String, &Tensor)> {
+        Vec::new()
+    }
+
+    /// Kernels that add to the loss.
+    fn regularized(&self) -> Vec<(Regularizer, &Tensor)> {
         Vec::new()
     }
 
@@ -60,13 +73,17 @@ trait Layer: std::fmt::Debug + Send {
     fn activation(&mut self) -> Option<&mut Activation> {
         None
     }
-}
 
-/// A layer in its place.
-#[derive(Debug)]
-struct Stage {
-    name: String,
-    layer: Box<dyn Layer>,
+    /// Whether each output is one of the inputs, the greatest of some, so that a
+    /// monotonic activation may come after it instead of before.
+    fn picks_greatest(&self) -> bool {
+        false
+    }
+
+    /// Itself, if it is the layer that is adapted to the data.
+    fn normalization(&mut self) -> Option<&mut Normalization> {
+        None
+    }
 }
 
 /// A network with its weights.
@@ -79,78 +96,33 @@ impl Network {
     /// Builds a network and draws its initial weights from torch's global generator.
     ///
     /// - `input_shape`: shape of one example, channels last
-    /// - `classes`: how many values the last layer must give
+    /// - `classes`: how many classes there are; the last layer must give a value
+    ///   for each, or one for two
     ///
     /// # Errors
     ///
     /// [`TrainingError::Shape`] for the first layer that cannot work on what it
-    /// gets, [`TrainingError::Layer`] for one with an unknown option, or whose
-    /// weights do not fit into memory.
+    /// gets, [`TrainingError::Layer`] for one with an unknown option, whose
+    /// weights file cannot be used, or whose weights do not fit into memory.
     pub(crate) fn build(
         model: &Model,
         input_shape: &[u32],
         classes: u32,
         device: Device,
     ) -> Result<Self, TrainingError> {
-        let summaries = shape::infer(model, input_shape, classes)?;
-        let outputs = summaries.iter().map(|summary| summary.output_shape.as_slice());
-        let inputs = iter::once(input_shape).chain(outputs);
-        let mut stages: Vec<Stage> = Vec::with_capacity(model.layers.len());
-        for (specification, input) in model.layers.iter().zip(inputs) {
-            let features = input.last().copied().map_or(1, i64::from);
-            let mut layer = build_layer(specification, features, device).map_err(|source| {
-                TrainingError::Layer { layer: specification.name.clone(), source }
-            })?;
-            if matches!(specification.kind, Some(LayerKind::Pool2d(_)))
-                && let Some(before) = stages.last_mut()
-            {
-                pool_before_activation(before.layer.as_mut(), layer.as_mut());
-            }
-            stages.push(Stage { name: specification.name.clone(), layer });
-        }
+        let rows = shape::infer(model, input_shape, classes)?;
+        let stages = Builder::new(&rows, device).stages(&model.layers, input_shape)?;
         Ok(Self { stages })
     }
 
-    /// Takes the activation away from the end of the network if it is `wanted`.
-    /// Returns whether it was.
-    pub(crate) fn take_last_activation(&mut self, wanted: Activation) -> bool {
-        let last = self.stages.last_mut().and_then(|stage| stage.layer.activation());
-        match last {
-            Some(activation) if *activation == wanted => {
-                *activation = Activation::Linear;
-                true
-            }
-            Some(_) | None => false,
-        }
-    }
-
-    /// What the kernels with a regularizer add to the loss of a training step.
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "no layer has one yet")]
-    pub(crate) fn penalty(&self) -> Result<Option<Tensor>, TchError> {
-        Ok(None)
-    }
-
-    /// Gives every `normalization` the mean and variance of what it will get.
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "there is no such layer yet")]
-    pub(crate) fn adapt(&mut self, _inputs: &Tensor, _batch_size: i64) -> Result<(), TchError> {
-        Ok(())
-    }
-
-    /// `[batch, ...]` to `[batch, classes]`, in the kind of the inputs.
+    /// `[batch, ...]` to `[batch, outputs]`, in the kind of the inputs.
     pub(crate) fn forward(&mut self, inputs: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
-        let mut values = inputs.shallow_clone();
-        for stage in &mut self.stages {
-            values = stage.layer.forward(&values, mode)?;
-        }
-        Ok(values)
+        stage::forward(&mut self.stages, inputs, mode)
     }
 
     /// All weights, as `layer/weight`.
     pub(crate) fn weights(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        self.stages.iter().flat_map(|stage| {
-            let weights = stage.layer.weights().into_iter();
-            weights.map(|(weight, values)| (format!("{}/{weight}", stage.name), values))
-        })
+        self.stages.iter().flat_map(Stage::weights)
     }
 
     /// The weights that training changes; they share memory with the network's.
@@ -158,49 +130,56 @@ impl Network {
         let trainable = self.weights().filter(|(_, values)| values.requires_grad());
         trainable.map(|(_, values)| values.shallow_clone()).collect()
     }
-}
 
-/// Moves a monotonic activation from before a max-pool to behind it: the values
-/// are the same, and there are fewer of them to compute.
-fn pool_before_activation(before: &mut dyn Layer, pool: &mut dyn Layer) {
-    if let (Some(before), Some(pool)) = (before.activation(), pool.activation())
-        && is_monotonic(*before)
-    {
-        std::mem::swap(before, pool);
-    }
-}
-
-/// Builds a layer for inputs whose last axis has `features` values.
-fn build_layer(
-    specification: &LayerSpecification,
-    features: i64,
-    device: Device,
-) -> Result<Box<dyn Layer>, LayerError> {
-    Ok(match &specification.kind {
-        None => return Err(LayerError::Unknown("kind of layer")),
-        Some(LayerKind::Conv2d(options)) => Box::new(Conv2d::build(options, features, device)?),
-        Some(LayerKind::BatchNorm(options)) => {
-            Box::new(BatchNorm::build(options, features, device)?)
+    /// What the kernels with a regularizer add to the loss of a training step, a
+    /// scalar; `None` if there are none.
+    pub(crate) fn penalty(&self) -> Result<Option<Tensor>, TchError> {
+        let regularized = self.stages.iter().flat_map(|stage| stage.layer.regularized());
+        let mut total: Option<Tensor> = None;
+        for (regularizer, kernel) in regularized {
+            let penalty = regularizer.penalty(kernel)?;
+            total = Some(match total {
+                Some(total) => total.f_add(&penalty)?,
+                None => penalty,
+            });
         }
-        Some(LayerKind::Pool2d(options)) => Box::new(MaxPool2d::build(options)?),
-        Some(LayerKind::Dropout(options)) => Box::new(Dropout::build(options)?),
-        Some(LayerKind::Flatten(_)) => Box::new(Flatten),
-        Some(LayerKind::ToSequence(_)) => Box::new(ToSequence),
-        Some(LayerKind::Gru(options)) => Box::new(Gru::build(options, features, device)?),
-        Some(LayerKind::Dense(options)) => Box::new(Dense::build(options, features, device)?),
-        Some(LayerKind::Activation(options)) => Box::new(Activate::build(options)?),
-        Some(_) => return Err(LayerError::Unknown("kind of layer")),
-    })
-}
+        Ok(total)
+    }
 
-/// Makes a trainable weight of initial values on the CPU.
-fn trainable(initial: &Tensor, device: Device) -> Result<Tensor, TchError> {
-    initial.f_to(device)?.f_set_requires_grad(true)
-}
+    /// Gives every `normalization` the mean and variance of what it will get.
+    /// To be called once before training, unless the weights come from a file.
+    ///
+    /// - `inputs`: the examples to train on, `[examples, ...]`
+    /// - `batch_size`: how many examples to pass through the layers at a time
+    pub(crate) fn adapt(&mut self, inputs: &Tensor, batch_size: i64) -> Result<(), TchError> {
+        let _guard = tch::no_grad_guard();
+        for place in 0..self.stages.len() {
+            let (before, rest) = self.stages.split_at_mut(place);
+            let Some(normalization) = rest.first_mut().and_then(|it| it.layer.normalization())
+            else {
+                continue;
+            };
+            let mut moments = Moments::default();
+            for batch in inputs.f_split(batch_size.max(1), 0)? {
+                moments.add(&stage::forward(before, &batch, Mode::Inference)?)?;
+            }
+            normalization.adapt(&moments)?;
+        }
+        Ok(())
+    }
 
-/// A trainable weight of zeros.
-fn trainable_zeros(shape: &[i64], device: Device) -> Result<Tensor, TchError> {
-    Tensor::f_zeros(shape, (Kind::Float, device))?.f_set_requires_grad(true)
+    /// Takes the activation away from the end of the network if it is `wanted`,
+    /// so that a loss sees logits instead of probabilities, as Keras's do; the
+    /// highest output stays the highest. Returns whether it was.
+    pub(crate) fn take_last_activation(&mut self, wanted: Function) -> bool {
+        match self.stages.last_mut().and_then(|stage| stage.layer.activation()) {
+            Some(activation) if activation.function() == wanted => {
+                *activation = Activation::LINEAR;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
 }
 
 #[cfg(test)]

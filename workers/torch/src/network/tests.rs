@@ -4,15 +4,17 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::loss::Kind as LossKind;
 use sweep_proto::v1::optimizer::Kind as OptimizerKind;
 use sweep_proto::v1::{
     Adam as AdamSettings, BatchNorm as BatchNormOptions, CategoricalCrossentropy, FailureKind,
-    Padding,
+    Function as Activation, Padding,
 };
 use sweep_session::Failure;
+use tch::{Device, Kind, Tensor};
 
-use super::*;
+use super::{Mode, Model, Network, shape};
 use crate::loss::Loss;
 use crate::optimizer::Optimizer;
 use crate::testing::{

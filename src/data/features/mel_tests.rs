@@ -1,0 +1,170 @@
+//! Spectrograms against librosa's own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::super::bank::{frames_of, hertz_of, mel_of};
+use super::*;
+use crate::data::MelBands;
+use crate::data::npy::tests::read_f32;
+use crate::data::source::recording::{Recording, resample};
+
+const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 64, hop_length: 32, n_mels: 5 };
+const SMALL: MelSettings = MelSettings { bands: BANDS, frames: None, db: true };
+
+/// What `scripts/golden/mel.py` says about a golden file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    sample_rate: u32,
+    n_fft: u32,
+    hop_length: u32,
+    n_mels: u32,
+    #[serde(default = "yes")]
+    db: bool,
+    scale: Option<f32>,
+    take: Option<usize>,
+    from: Option<u32>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data/testdata")
+}
+
+fn signal() -> Vec<f32> {
+    read_f32(&testdata().join("signal.npy")).1
+}
+
+fn computed(samples: &[f32], settings: &MelSettings) -> Frames {
+    let mel = Mel::new(settings);
+    mel.spectrogram(samples, &mut mel.scratch()).unwrap()
+}
+
+impl Case {
+    fn settings(&self) -> MelSettings {
+        let Self { sample_rate, n_fft, hop_length, n_mels, db, .. } = *self;
+        let bands = MelBands { sample_rate, n_fft, hop_length, n_mels };
+        MelSettings { bands, frames: None, db }
+    }
+
+    fn samples(&self) -> Vec<f32> {
+        let mut samples = signal();
+        if let Some(take) = self.take {
+            samples = samples[3000..3000 + take].to_vec();
+        }
+        let scale = self.scale.unwrap_or(1.0);
+        samples.iter_mut().for_each(|sample| *sample *= scale);
+        match self.from {
+            Some(sample_rate) => {
+                resample(Recording { samples, sample_rate }, self.sample_rate).unwrap()
+            }
+            None => samples,
+        }
+    }
+}
+
+#[test]
+fn spectrograms_are_librosas() {
+    let cases = std::fs::read(testdata().join("cases.json")).unwrap();
+    let cases: BTreeMap<String, Case> = serde_json::from_slice(&cases).unwrap();
+    assert_eq!(cases.len(), 12);
+    for (name, case) in cases {
+        let Frames { values, frames } = computed(&case.samples(), &case.settings());
+        let (shape, golden) = read_f32(&testdata().join(format!("{name}.npy")));
+        assert_eq!(shape, [case.n_mels as usize, frames], "{name}");
+
+        // Resamplers differ in what they leave of the last tenth below the Nyquist
+        // frequency, and in what they leave of what they remove.
+        let (highest, lowest, tolerance) = match case.from {
+            Some(from) => (0.45 * f64::from(from.min(case.sample_rate)), -60.0, 0.02),
+            None => (f64::INFINITY, f32::NEG_INFINITY, 1e-3),
+        };
+        let mut worst = 0.0_f32;
+        for (row, (value, &golden)) in values.iter().zip(&golden).enumerate() {
+            let edge = (row / frames + 2) as f64 / f64::from(case.n_mels + 1);
+            let upper = hertz_of(edge * mel_of(f64::from(case.sample_rate) / 2.0));
+            if upper < highest && golden > lowest {
+                // Power is compared as decibels are: by its ratio.
+                let error =
+                    if case.db || golden == 0.0 { value - golden } else { value / golden - 1.0 };
+                worst = worst.max(error.abs());
+            }
+        }
+        assert!(worst < tolerance, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn a_frame_count_cuts_the_end_or_fills_it_with_the_floor() {
+    let samples = &signal()[2400..7200];
+    let bands = MelBands { sample_rate: 22_050, n_fft: 512, n_mels: 10, ..BANDS };
+    let settings = MelSettings { bands, ..SMALL };
+    for db in [true, false] {
+        let settings = MelSettings { db, ..settings.clone() };
+        let free = computed(samples, &settings);
+        assert_eq!(free.frames, 151);
+        let floor = if db { free.values.iter().copied().fold(0.0, f32::min) } else { 0.0 };
+        for wanted in [7_usize, 151, 200] {
+            let settings = MelSettings { frames: Some(wanted as u32), ..settings.clone() };
+            let fixed = computed(samples, &settings);
+            assert_eq!(fixed.frames, wanted);
+            for (free, fixed) in free.values.chunks(151).zip(fixed.values.chunks(wanted)) {
+                let kept = wanted.min(151);
+                assert_eq!(fixed[..kept], free[..kept]);
+                assert!(fixed[kept..].iter().all(|&value| value == floor));
+            }
+        }
+    }
+}
+
+#[test]
+fn decibels_refer_to_the_whole_recording_also_where_it_is_cut() {
+    let mut samples = vec![0.01_f32; 4000];
+    samples[3900] = 1.0;
+    let settings = MelSettings { frames: Some(2), ..SMALL };
+    let quiet = computed(&samples, &settings);
+    assert!(quiet.values.iter().all(|&value| value < -5.0), "{:?}", quiet.values);
+}
+
+#[test]
+fn less_than_half_a_window_is_too_short() {
+    let mel = Mel::new(&SMALL);
+    let mut scratch = mel.scratch();
+    let error = mel.spectrogram(&[0.1; 31], &mut scratch).unwrap_err();
+    assert_eq!(error.to_string(), "too short: 31 samples after resampling; at least 32 are needed");
+    assert_eq!(mel.spectrogram(&[0.1; 32], &mut scratch).unwrap().frames, 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_settings_give_finite_numbers_of_the_promised_shape(
+        n_fft in 2_u32..300,
+        hop_length in 1_u32..400,
+        n_mels in 1_u32..40,
+        frames in prop::option::of(1_u32..20),
+        db: bool,
+        samples in prop::collection::vec(-1.0_f32..1.0, 150..700),
+    ) {
+        let bands = MelBands { sample_rate: 8000, n_fft, hop_length, n_mels };
+        let settings = MelSettings { bands, frames, db };
+        let mel = Mel::new(&settings);
+        let mut scratch = mel.scratch();
+        let first = mel.spectrogram(&samples, &mut scratch).unwrap();
+        prop_assert_eq!(first.values.len(), n_mels as usize * first.frames);
+        let expected = frames.map_or(frames_of(samples.len(), &settings.bands), |frames| frames as usize);
+        prop_assert_eq!(first.frames, expected);
+        prop_assert!(first.values.iter().all(|value| value.is_finite()));
+        // Nothing is left in the buffers that changes the next result.
+        prop_assert_eq!(mel.spectrogram(&samples, &mut scratch).unwrap(), first);
+    }
+}

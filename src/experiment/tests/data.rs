@@ -1,0 +1,150 @@
+//! The `data` section: what its words mean, and what of it is odd.
+
+use super::{FILE, good};
+use crate::data::{
+    DataSettings, Features, Group, MelBands, MelSettings, MfccSettings, Origin, RawSettings,
+    RecordingSettings, Slices, Source, SplitSettings, TableSettings, known_ahead,
+};
+use crate::experiment::Warning;
+
+const BANDS: MelBands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
+
+/// The good file with another `data` section; `data` is indented by two.
+fn with_data(data: &str) -> String {
+    let (before, rest) = FILE.split_once("data:\n").expect("the file has data");
+    let (_, after) = rest.split_once("train:").expect("the file has training");
+    format!("{before}data:\n{data}\ntrain:{after}")
+}
+
+fn data(data: &str) -> DataSettings {
+    good(&with_data(data)).data
+}
+
+fn of_recordings(settings: &DataSettings) -> &RecordingSettings {
+    let Source::Recordings(recordings) = &settings.source else { panic!("{settings:?}") };
+    recordings
+}
+
+#[test]
+fn what_is_left_out_is_as_in_librosa() {
+    let expected = DataSettings {
+        source: Source::Recordings(RecordingSettings {
+            origin: Origin::Folder("clips".into()),
+            clip: None,
+            slices: Slices::Whole,
+            features: Features::Mel(MelSettings { bands: BANDS, frames: None, db: true }),
+        }),
+        classes: None,
+        split: SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track },
+    };
+    assert_eq!(data("  audio: clips"), expected);
+    assert_eq!(data("  audio: clips\n  features: mel\n  split: {}"), expected);
+    for (features, expected) in [
+        ("mfcc", Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 20, frames: None })),
+        (
+            "{mfcc: {n_mfcc: 13, n_fft: 1024, hop_length: 256, n_mels: 40, frames: 9}}",
+            Features::Mfcc(MfccSettings {
+                bands: MelBands { n_fft: 1024, hop_length: 256, n_mels: 40, ..BANDS },
+                n_mfcc: 13,
+                frames: Some(9),
+            }),
+        ),
+        ("raw", Features::Raw(RawSettings { sample_rate: 22_050, samples: None })),
+        (
+            "{raw: {sample_rate: 16000, samples: 100}}",
+            Features::Raw(RawSettings { sample_rate: 16_000, samples: Some(100) }),
+        ),
+    ] {
+        let settings = data(&format!("  audio: clips\n  features: {features}"));
+        assert_eq!(of_recordings(&settings).features, expected);
+    }
+}
+
+#[test]
+fn a_table_is_a_file_or_a_file_with_options() {
+    let expected = TableSettings {
+        file: "t.csv".into(),
+        label: "label".to_owned(),
+        drop: Vec::new(),
+        columns: None,
+    };
+    assert_eq!(data("  csv: t.csv").source, Source::Table(expected.clone()));
+    assert_eq!(data("  csv: {file: t.csv}").source, Source::Table(expected.clone()));
+    let table = TableSettings {
+        label: "genre".to_owned(),
+        drop: vec![String::new(), "length".to_owned()],
+        columns: Some(57),
+        ..expected
+    };
+    let lines = "  csv: {file: t.csv, label: genre, drop: [length, ''], columns: 57}";
+    assert_eq!(data(lines).source, Source::Table(table));
+    // What a class may be called is the table's matter.
+    let classes = data("  csv: t.csv\n  classes: [R&B/soul, .hidden]").classes;
+    assert_eq!(classes, Some(vec![".hidden".to_owned(), "R&B/soul".to_owned()]));
+}
+
+#[test]
+fn slices_are_given_by_length_or_by_number() {
+    for (line, expected) in [
+        ("slice: {seconds: 3}", Slices::Seconds(3.0)),
+        ("slice: {seconds: 2.5}", Slices::Seconds(2.5)),
+        ("slices: 15", Slices::Count(15)),
+    ] {
+        let settings = data(&format!("  audio: clips\n  clip: 29\n  {line}"));
+        let recordings = of_recordings(&settings);
+        assert_eq!((recordings.slices, recordings.clip), (expected, Some(29.0)));
+    }
+}
+
+#[test]
+fn the_pipelines_of_the_studies_are_known_without_their_data() {
+    for (lines, shape) in [
+        (
+            "audio: data/gtzan
+  features: {mel: {sample_rate: 22050, n_fft: 2048, hop_length: 1024, n_mels: 128, frames: 660}}",
+            vec![128, 660, 1],
+        ),
+        (
+            "audio: data/gtzan
+  clip: 29
+  slice: {seconds: 3}
+  features: {mfcc: {n_mfcc: 13}}
+  split: {group: none}",
+            vec![130, 13, 1],
+        ),
+        ("audio: data/gtzan\n  slice: {seconds: 3}\n  features: raw", vec![66_150, 1]),
+        ("csv: {file: features_30_sec.csv, drop: [filename, length], columns: 57}", vec![57]),
+        (
+            "audio: data/gtzan
+  slices: 15
+  features: {mel: {n_mels: 80, frames: 80}}",
+            vec![80, 80, 1],
+        ),
+    ] {
+        let settings = data(&format!("  {lines}\n  classes: [blues, jazz, rock]"));
+        let (known, classes) = known_ahead(&settings).expect("the file says it all");
+        assert_eq!((known, classes.len()), (shape, 3));
+    }
+}
+
+#[test]
+fn a_leaky_split_is_one_warning_that_names_the_effect() {
+    let warnings = |lines: &str| -> Vec<String> {
+        let warnings = good(&with_data(lines)).warnings;
+        warnings.iter().map(Warning::to_string).collect()
+    };
+    let leaky = "  audio: clips\n  slice: {seconds: 3}\n  split: {group: none}";
+    let message = "slices of one recording come to lie on both sides of the split: the network is \
+                   tested on music that it was trained on, and every `val_` metric looks better \
+                   than it is; `group: track` keeps them together";
+    assert_eq!(warnings(leaky), [format!("x.yaml:11: {message}")]);
+    let made_up = "synthetic: {classes: 2, clips: 5, seconds: 6}";
+    assert_eq!(warnings(&leaky.replace("audio: clips", made_up)).len(), 1);
+    for harmless in [
+        leaky.replace("none", "track"),
+        leaky.replace("  slice: {seconds: 3}\n", ""),
+        leaky.replace("slice: {seconds: 3}", "slices: 1"),
+    ] {
+        assert_eq!(warnings(&harmless), <[String; 0]>::default());
+    }
+}

@@ -1,0 +1,266 @@
+//! Weights files that an experiment names, looked at before a study starts.
+//!
+//! Only the list of tensors is read and the digest taken; the worker loads the
+//! numbers, and takes no file of another digest. What is wrong with a file is
+//! known before any trial, so that planning one needs no disk.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+use sha2::{Digest as _, Sha256};
+use sweep_proto::mobilenet_v2::Architecture;
+use sweep_proto::v1::layer::Kind;
+use sweep_proto::v1::{Layer, MobileNetV2, Model, WeightsFile};
+
+/// More than any MobileNetV2 has.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// torchvision's counters of batches, and its classifier: not needed.
+const PASSED_OVER: [&str; 2] = ["num_batches_tracked", "classifier."];
+
+/// A weights file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the weights file {}: {problem}", path.display())]
+pub struct WeightsError {
+    /// As the experiment names it.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub problem: String,
+    /// Whether there is no such file.
+    pub is_absent: bool,
+}
+
+impl WeightsError {
+    /// How to mend it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        if self.is_absent {
+            "save there what `torchvision.models.mobilenet_v2(weights=\"DEFAULT\").state_dict()` \
+             holds, with `safetensors.torch.save_file`"
+        } else {
+            "the file has to hold torchvision's `mobilenet_v2` of the same `alpha` in f32, under \
+             its own names: `features.0.0.weight`, ..."
+        }
+    }
+}
+
+/// The files of an experiment that were found good, by the names it gives them.
+#[derive(Debug, Clone, Default)]
+pub struct WeightsFiles(Arc<BTreeMap<String, Inspected>>);
+
+/// What a file holds.
+#[derive(Debug)]
+struct Inspected {
+    /// From the root of the file system.
+    path: PathBuf,
+    digest: String,
+    /// Shapes of its tensors in f32 by name.
+    tensors: BTreeMap<String, Vec<usize>>,
+}
+
+impl WeightsFiles {
+    /// Reads the lists of tensors of files.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is absent, cut short, or no safetensors file.
+    pub fn inspect<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, WeightsError> {
+        let mut files = BTreeMap::new();
+        for name in names {
+            if !files.contains_key(name) {
+                files.insert(name.to_owned(), Inspected::read(Path::new(name))?);
+            }
+        }
+        Ok(Self(Arc::new(files)))
+    }
+
+    /// Completes a model that names files: where they lie, and their digests.
+    ///
+    /// # Errors
+    ///
+    /// A file that was not inspected, or whose tensors are not the layer's.
+    pub fn complete(&self, model: &mut Model) -> Result<(), WeightsError> {
+        self.complete_layers(&mut model.layers)
+    }
+
+    fn complete_layers(&self, layers: &mut [Layer]) -> Result<(), WeightsError> {
+        for layer in layers {
+            match &mut layer.kind {
+                Some(Kind::Parallel(parallel)) => {
+                    for branch in &mut parallel.branches {
+                        self.complete_layers(&mut branch.layers)?;
+                    }
+                }
+                Some(Kind::MobilenetV2(MobileNetV2 { alpha, weights: Some(file), .. })) => {
+                    self.complete_file(file, *alpha)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn complete_file(&self, file: &mut WeightsFile, alpha: f64) -> Result<(), WeightsError> {
+        let error =
+            |problem| WeightsError { path: PathBuf::from(&file.path), problem, is_absent: false };
+        let inspected =
+            self.0.get(&file.path).ok_or_else(|| error("it was not looked at".to_owned()))?;
+        let expected = Architecture::new(alpha).map(|network| network.tensors());
+        inspected.check(&expected.unwrap_or_default(), alpha).map_err(error)?;
+        *file = WeightsFile {
+            path: inspected.path.to_string_lossy().into_owned(),
+            digest: inspected.digest.clone(),
+        };
+        Ok(())
+    }
+}
+
+impl Inspected {
+    fn read(path: &Path) -> Result<Self, WeightsError> {
+        let error =
+            |problem: String, is_absent| WeightsError { path: path.to_owned(), problem, is_absent };
+        let io = |cause: std::io::Error| {
+            let is_absent = cause.kind() == std::io::ErrorKind::NotFound;
+            error(format!("cannot be read: {cause}"), is_absent)
+        };
+        let file = File::open(path).map_err(io)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(error(format!("is larger than {MAX_FILE_BYTES} bytes"), false));
+        }
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|cause| {
+            error(format!("is cut short, or no safetensors file: {cause}"), false)
+        })?;
+        let tensors = tensors.tensors().into_iter();
+        let tensors = tensors
+            .filter(|(_, view)| view.dtype() == Dtype::F32)
+            .map(|(name, view)| (name, view.shape().to_vec()));
+        Ok(Self {
+            tensors: tensors.collect(),
+            digest: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            path: path.canonicalize().map_err(io)?,
+        })
+    }
+
+    /// Whether these are the tensors that are needed, and no others.
+    fn check(&self, expected: &[(String, Vec<u32>)], alpha: f64) -> Result<(), String> {
+        for (name, shape) in expected {
+            let Some(found) = self.tensors.get(name) else {
+                return Err(format!("is of another model: it has no f32 tensor `{name}`"));
+            };
+            if !shape.iter().map(|&size| size as usize).eq(found.iter().copied()) {
+                return Err(format!(
+                    "is of another model: its tensor `{name}` has the shape {found:?}, where \
+                     `alpha` {alpha} needs {shape:?}"
+                ));
+            }
+        }
+        let is_known = |name: &str| {
+            PASSED_OVER.iter().any(|part| name.contains(part))
+                || expected.iter().any(|(known, _)| known == name)
+        };
+        match self.tensors.keys().find(|name| !is_known(name)) {
+            Some(name) => Err(format!("is of another model: it has a tensor `{name}`")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use safetensors::tensor::TensorView;
+    use sweep_proto::v1::Branch;
+
+    use super::*;
+
+    type Tensors = Vec<(String, Vec<u32>)>;
+
+    /// A file with the tensors of a small network, changed by `change`.
+    fn file(folder: &Path, change: impl Fn(&mut Tensors)) -> String {
+        let mut tensors = Architecture::new(0.1).unwrap().tensors();
+        tensors.push(("features.0.1.num_batches_tracked".to_owned(), vec![1]));
+        tensors.push(("classifier.1.weight".to_owned(), vec![10, 1280]));
+        change(&mut tensors);
+        let data: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+            .into_iter()
+            .map(|(name, shape)| {
+                let shape: Vec<usize> = shape.into_iter().map(|size| size as usize).collect();
+                let bytes = vec![0; 4 * shape.iter().product::<usize>()];
+                (name, shape, bytes)
+            })
+            .collect();
+        let views = data.iter().map(|(name, shape, bytes)| {
+            (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+        });
+        let path = folder.join("weights.safetensors");
+        fs::write(&path, safetensors::serialize(views, &None).unwrap()).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A network with the layer in a branch.
+    fn model(path: &str, alpha: f64) -> Model {
+        let weights = Some(WeightsFile { path: path.to_owned(), digest: String::new() });
+        let kind = Kind::MobilenetV2(MobileNetV2 { alpha, trainable: false, weights });
+        let layer = Layer { name: "mobilenet_v2".to_owned(), kind: Some(kind) };
+        let branches = vec![Branch { layers: vec![layer] }];
+        let parallel = sweep_proto::v1::Parallel { branches, merge: None };
+        let kind = Some(Kind::Parallel(parallel));
+        Model { layers: vec![Layer { name: "add".to_owned(), kind }] }
+    }
+
+    #[test]
+    fn a_good_file_gets_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), |_| {});
+        let files = WeightsFiles::inspect([path.as_str(), path.as_str()]).unwrap();
+        let mut completed = model(&path, 0.1);
+        files.complete(&mut completed).unwrap();
+        let text = format!("{completed:?}");
+        let digest = Sha256::digest(fs::read(&path).unwrap());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(text.contains(&digest), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let absent = WeightsFiles::inspect(["no/such.file"]).unwrap_err();
+        assert!(absent.is_absent && absent.to_string().contains("no/such.file"), "{absent}");
+
+        let path = file(folder.path(), |_| {});
+        let whole = fs::read(&path).unwrap();
+        for end in [0, 5, 1000, whole.len() - 1] {
+            fs::write(&path, &whole[..end]).unwrap();
+            let error = WeightsFiles::inspect([path.as_str()]).unwrap_err();
+            assert!(error.problem.starts_with("is cut short, or no safetensors file"), "{error}");
+        }
+        let problem = |change: &dyn Fn(&mut Tensors), alpha| {
+            let path = file(folder.path(), change);
+            let files = WeightsFiles::inspect([path.as_str()]).unwrap();
+            files.complete(&mut model(&path, alpha)).unwrap_err().problem
+        };
+        assert_eq!(
+            problem(&|_| {}, 1.0),
+            "is of another model: its tensor `features.0.0.weight` has the shape [8, 3, 3, 3], \
+             where `alpha` 1 needs [32, 3, 3, 3]"
+        );
+        assert_eq!(
+            problem(&|tensors| drop(tensors.remove(7)), 0.1),
+            "is of another model: it has no f32 tensor `features.1.conv.0.1.bias`"
+        );
+        assert_eq!(
+            problem(&|tensors| tensors.push(("head.weight".to_owned(), vec![1])), 0.1),
+            "is of another model: it has a tensor `head.weight`"
+        );
+    }
+}
