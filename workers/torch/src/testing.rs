@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sweep_proto::v1::layer::Kind as LayerKind;
+use sweep_proto::v1::parallel::Merge;
 use sweep_proto::v1::{
-    Activation, BatchNorm, Conv2d, Dense, Dropout, Flatten, Function, Gru, Layer, Model, Padding,
-    Pool2d, Reduction, Size, ToSequence,
+    Activation, Add, BatchNorm, Branch, Concatenate, Conv1d, Conv2d, Dense, Dropout, Flatten,
+    Function, Gru, Layer, Lstm, Model, Padding, Parallel, Pool2d, Reduction, SimpleRnn, Size,
+    ToSequence,
 };
 use tch::Tensor;
 use tempfile::TempDir;
@@ -19,6 +21,8 @@ pub(crate) fn seed(seed: i64) -> MutexGuard<'static, ()> {
     static GENERATOR: Mutex<()> = Mutex::new(());
     let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(seed);
+    // Small tensors gain nothing from threads, which wait for each other busily.
+    tch::set_num_threads(1);
     guard
 }
 
@@ -197,4 +201,55 @@ pub(crate) fn dense(units: u32, activation: Function) -> LayerKind {
 
 pub(crate) fn activation(activation: Function) -> LayerKind {
     LayerKind::Activation(of(activation))
+}
+
+/// A convolution over time with Keras's defaults.
+pub(crate) fn conv1d_options(filters: u32, kernel: u32) -> Conv1d {
+    Conv1d {
+        filters,
+        kernel,
+        strides: 1,
+        padding: Padding::Valid.into(),
+        dilation: 1,
+        use_bias: true,
+        activation: None,
+        kernel_regularizer: None,
+    }
+}
+
+/// An LSTM with Keras's defaults.
+pub(crate) fn lstm_options(units: u32) -> Lstm {
+    Lstm {
+        units,
+        activation: Some(of(Function::Tanh)),
+        recurrent_activation: Some(of(Function::Sigmoid)),
+        unit_forget_bias: true,
+        use_bias: true,
+        ..Lstm::default()
+    }
+}
+
+/// A plain recurrent layer with Keras's defaults.
+pub(crate) fn simple_rnn_options(units: u32) -> SimpleRnn {
+    let activation = Some(of(Function::Tanh));
+    SimpleRnn { units, activation, use_bias: true, ..SimpleRnn::default() }
+}
+
+/// Branches, joined along the last axis or added up.
+pub(crate) fn parallel(
+    branches: impl IntoIterator<Item = Vec<LayerKind>>,
+    merge: Merge,
+) -> LayerKind {
+    let layer = |kind| Layer { name: String::new(), kind: Some(kind) };
+    let branch = |kinds: Vec<LayerKind>| Branch { layers: kinds.into_iter().map(layer).collect() };
+    let branches = branches.into_iter().map(branch).collect();
+    LayerKind::Parallel(Parallel { branches, merge: Some(merge) })
+}
+
+pub(crate) fn concatenate() -> Merge {
+    Merge::Concatenate(Concatenate { axis: -1 })
+}
+
+pub(crate) fn add() -> Merge {
+    Merge::Add(Add {})
 }

@@ -1,6 +1,10 @@
 //! Networks against Keras: golden values (see `golden/generate.py`), published
 //! parameter counts, and what the golden values cannot show.
 
+mod layers;
+mod precision;
+mod random;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -14,7 +18,7 @@ use sweep_proto::v1::{
 use sweep_session::Failure;
 use tch::{Device, Kind, Tensor};
 
-use super::{Mode, Model, Network, shape};
+use super::{Builder, Mode, Model, Network, shape};
 use crate::loss::Loss;
 use crate::optimizer::Optimizer;
 use crate::testing::{
@@ -78,6 +82,13 @@ fn sequences() -> Model {
         dense(4, Activation::Sigmoid),
         flatten(),
     ])
+}
+
+/// A network that need not end in classes, and whose last activation stays.
+fn layers(model: &Model, input_shape: &[u32]) -> Network {
+    let rows = shape::infer_layers(&model.layers, input_shape).expect("it fits together");
+    let stages = Builder::new(&rows, Device::Cpu).stages(&model.layers, input_shape);
+    Network { stages: stages.expect("small") }
 }
 
 fn assert_close(name: &str, found: &Tensor, expected: &Tensor) {

@@ -105,13 +105,17 @@ fn checked_bytes(file: &WeightsFile, path: &Path) -> Result<Vec<u8>, WeightsFile
     }
     let mut bytes = Vec::new();
     opened.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    let digest = Sha256::digest(&bytes);
-    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hexadecimal(&bytes);
     if found != file.digest {
         let expected = file.digest.clone();
         return Err(WeightsFileError::Digest { path: path.to_owned(), found, expected });
     }
     Ok(bytes)
+}
+
+/// SHA-256 of `bytes`.
+fn hexadecimal(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn kind(dtype: Dtype) -> Option<Kind> {
@@ -128,4 +132,20 @@ fn kind(dtype: Dtype) -> Option<Kind> {
 fn values(view: &TensorView<'_>, shape: &[u32], kind: Kind) -> Result<Tensor, TchError> {
     let shape: Vec<i64> = shape.iter().copied().map(i64::from).collect();
     Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_kind(Kind::Float)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn digest_of(path: &Path) -> String {
+        hexadecimal(&std::fs::read(path).expect("it can be read"))
+    }
+
+    #[test]
+    fn digests_are_lower_case_hexadecimal() {
+        // FIPS 180-2, B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hexadecimal(b"abc"), expected);
+    }
 }
