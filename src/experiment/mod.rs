@@ -170,11 +170,6 @@ impl Experiment {
         let (network, training) = self
             .fill_in(hyperparameters, classes)
             .map_err(|fault| Box::new(self.document.error(fault)))?;
-        if let Some(part) = train::not_built(&training) {
-            let fault = Fault::new(&[Segment::key("train")], format!("`{part}` is not built yet"));
-            let fault = fault.self_contained().hint("leave it out");
-            return Err(SpecifyError::File(Box::new(self.document.error(fault))));
-        }
         let model = network.model;
         let rows = shape::infer(&model, input_shape, classes.count)?;
         head::check(&model, &rows, training.loss.as_ref(), classes.count)?;

@@ -72,7 +72,7 @@ const CASES: &[Case] = &[
     ("epochs: 3", "epochs: 3\n  class_weight: {c: 2.0}", "x.yaml:15: there is no class `c`", "use `class 0` or `class 1`"),
     ("epochs: 3", "epochs: 3\n  class_weight: even", "x.yaml:15: unknown class weights `even`", "write `class_weight: balanced`, or `class_weight: {CLASS: 2.0}`"),
     ("epochs: 3", "epochs: 3\n  loss: {categorical_crossentropy: {label_smoothing: 1}}", "x.yaml:15: train.loss.categorical_crossentropy.label_smoothing: expected a number in [0, 1), found the number 1", ""),
-    ("epochs: 3", "epochs: 3\n  loss: binary_crossentropy", "x.yaml:13: `loss: binary_crossentropy` is not built yet", "leave it out"),
+    ("epochs: 3", "epochs: 3\n  loss: binary_crossentropy", "x.yaml:20: layer 3 `dense`: gives no probabilities of their own, which `binary_crossentropy` needs; none of 16 assignments tried gives a network", "end the network with `activation: sigmoid`"),
     ("epochs: 3", "epochs: 3\n  precision: f64", "x.yaml:15: unknown precision `f64`", "use `f32`, `bf16` or `auto`"),
     ("objective: val_accuracy", "objectiv: val_accuracy", "x.yaml:2: unknown section `objectiv`", "did you mean `objective`?"),
     ("objective: val_accuracy", "objective: gain", "x.yaml:2: objective: whether less or more `gain` is better is not known", "write `objective: {metric: gain, direction: max}`, or `min`"),

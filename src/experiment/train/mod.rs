@@ -87,43 +87,6 @@ pub(super) fn read(node: &Node<'_>, classes: Classes<'_>) -> Result<v1::Training
     })
 }
 
-/// What `sweep-worker` does not train with yet, if the training asks for it.
-pub(super) fn not_built(training: &v1::Training) -> Option<&'static str> {
-    let smoothing = match training.loss.and_then(|loss| loss.kind) {
-        Some(v1::loss::Kind::CategoricalCrossentropy(loss)) => loss.label_smoothing,
-        Some(v1::loss::Kind::BinaryCrossentropy(_)) => return Some("loss: binary_crossentropy"),
-        Some(v1::loss::Kind::MeanSquaredError(_)) | None => {
-            return Some("loss: mean_squared_error");
-        }
-    };
-    if smoothing > 0.0 {
-        return Some("label_smoothing");
-    }
-    let optimizer = training.optimizer.unwrap_or_default();
-    match optimizer.kind {
-        Some(v1::optimizer::Kind::Adam(_)) | None => {}
-        Some(v1::optimizer::Kind::Sgd(_)) => return Some("optimizer: sgd"),
-        Some(v1::optimizer::Kind::Adamw(_)) => return Some("optimizer: adamw"),
-        Some(v1::optimizer::Kind::Rmsprop(_)) => return Some("optimizer: rmsprop"),
-    }
-    if optimizer.clipping.is_some() {
-        return Some("clipping of gradients");
-    }
-    if training.schedule.is_some() {
-        return Some("schedule");
-    }
-    if training.class_weights.is_some() {
-        return Some("class_weight");
-    }
-    if training.top_k != TOP_K {
-        return Some("top_k");
-    }
-    match training.precision() {
-        v1::Precision::F32 => None,
-        v1::Precision::Bf16 | v1::Precision::Auto => Some("precision other than f32"),
-    }
-}
-
 fn early_stopping(node: &Node<'_>) -> Result<v1::EarlyStopping, Fault> {
     let keys = ["monitor", "direction", "patience", "min_delta", "restore_best"];
     let later = ["start_from_epoch", "baseline", "mode"];
