@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::optimizer::Kind as OptimizerKind;
 use sweep_proto::v1::{
@@ -14,6 +15,7 @@ use tch::Device;
 
 mod checkpoints;
 mod memory;
+mod settings;
 
 use super::*;
 use crate::testing::{

@@ -4,7 +4,7 @@ use super::*;
 
 /// Trains in parts up to each of these epochs, every part with a new trainer.
 /// Returns all metrics, and what the last part left.
-fn train_in_parts(
+pub(super) fn train_in_parts(
     make: impl Fn(u32) -> Execution,
     parts: &[u32],
 ) -> (Vec<(u32, Vec<v1::Metric>)>, Trained) {
