@@ -157,7 +157,7 @@ impl From<TrainingError> for Failure {
 
 /// Texts of errors for want of memory. libtorch's C interface gives errors as
 /// text only, so that the text decides.
-const SIGNS_OF_MEMORY: [&str; 7] = [
+const SIGNS_OF_MEMORY: [&str; 5] = [
     "out of memory",
     "can't allocate memory",
     "DefaultCPUAllocator",
@@ -165,14 +165,21 @@ const SIGNS_OF_MEMORY: [&str; 7] = [
     "ALLOC_FAILED",
     // The C++ library's, of small allocations.
     "std::bad_alloc",
-    // oneDNN's, which does not say why; but shapes were checked before.
-    "could not create a memory",
+];
+
+/// oneDNN's errors, whole lines, when its work space cannot be had. They do not
+/// say why; but it has no other reason left where shapes were checked before.
+const ERRORS_OF_ONEDNN: [&str; 4] = [
+    "could not create a primitive",
     "could not execute a primitive",
+    "could not create a memory object",
+    "could not allocate memory",
 ];
 
 fn is_out_of_memory(error: &TchError) -> bool {
     let text = error.to_string();
     SIGNS_OF_MEMORY.iter().any(|sign| text.contains(sign))
+        || ERRORS_OF_ONEDNN.contains(&brief(error).as_str())
 }
 
 /// libtorch's message without the C++ backtrace that follows its first line.
@@ -217,7 +224,8 @@ mod tests {
             "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate \
              memory: you tried to allocate 4000000000000 bytes.",
             "std::bad_alloc",
-            "could not execute a primitive",
+            "could not create a primitive",
+            "could not execute a primitive\nException raised from x",
         ] {
             assert_eq!(torch(text).kind, FailureKind::OutOfMemory, "{text}");
         }

@@ -17,6 +17,8 @@ mod checkpoint;
 mod dataset;
 mod device;
 mod error;
+#[cfg(test)]
+mod golden;
 mod initializers;
 mod loss;
 mod metrics;

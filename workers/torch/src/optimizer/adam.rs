@@ -30,6 +30,16 @@ impl Adam {
     }
 }
 
+/// What the learning rate of a step is multiplied by, because the averages begin
+/// with zeros.
+///
+/// In f32, as in Keras: 1 - 0.999 is off by more than a hundred thousandth of it
+/// there, which is seen in the first steps.
+pub(super) fn correction(beta_1: f64, beta_2: f64, step: u64) -> f64 {
+    let missing = |beta: f64| 1.0 - (beta as f32).powf(step as f32);
+    f64::from(missing(beta_2).sqrt() / missing(beta_1))
+}
+
 impl Rule for Adam {
     fn slots(&self) -> Vec<&'static str> {
         vec!["momentum", "velocity"]
@@ -46,9 +56,7 @@ impl Rule for Adam {
         if self.weight_decay != 0.0 {
             let _ = weight.f_mul_scalar_(1.0 - step.learning_rate * self.weight_decay)?;
         }
-        let number = step.number as f64;
-        let correction = (1.0 - self.beta_2.powf(number)).sqrt() / (1.0 - self.beta_1.powf(number));
-        let rate = step.learning_rate * correction;
+        let rate = step.learning_rate * correction(self.beta_1, self.beta_2, step.number);
         let _ = first.f_lerp_(gradient, 1.0 - self.beta_1)?;
         let _ = second.f_lerp_(&gradient.f_square()?, 1.0 - self.beta_2)?;
         let root = second.f_sqrt()?.f_add_scalar_(self.epsilon)?;

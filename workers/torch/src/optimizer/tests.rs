@@ -3,6 +3,7 @@
 use sweep_proto::v1::optimizer::Clipping as ClippingSettings;
 use sweep_proto::v1::{Adam, AdamW, RmsProp, Sgd};
 
+use super::adam::correction;
 use super::*;
 
 /// Minimizes the sum of cubes, and compares with `expected`, which does the same
@@ -61,7 +62,10 @@ fn adam_step(step: i32, weight: f64, gradient: f64, state: &mut [f64; 2]) -> f64
     let [first, second] = state;
     *first = 0.9 * *first + 0.1 * gradient;
     *second = 0.999 * *second + 0.001 * gradient * gradient;
-    let rate = 0.01 * (1.0 - 0.999_f64.powi(step)).sqrt() / (1.0 - 0.9_f64.powi(step));
+    let exact = (1.0 - 0.999_f64.powi(step)).sqrt() / (1.0 - 0.9_f64.powi(step));
+    let corrected = correction(0.9, 0.999, step as u64);
+    assert!((corrected / exact - 1.0).abs() < 2e-5, "{corrected} {exact}");
+    let rate = 0.01 * corrected;
     weight - rate * *first / (second.sqrt() + 1e-2)
 }
 

@@ -1,0 +1,140 @@
+//! Pausing and going on.
+
+use super::*;
+
+/// Trains in parts up to each of these epochs, every part with a new trainer.
+/// Returns all metrics, and what the last part left.
+pub(super) fn train_in_parts(
+    make: impl Fn(u32) -> Execution,
+    parts: &[u32],
+) -> (Vec<(u32, Vec<v1::Metric>)>, Trained) {
+    let mut recorder = Recorder::default();
+    let mut trained = Trained::default();
+    for &epochs in parts {
+        let mut execution = make(epochs);
+        execution.checkpoint = trained.checkpoint.take();
+        execution.keep_checkpoint = true;
+        trained = train(&execution, &mut recorder).expect("it trains");
+    }
+    let metrics = recorder.measurements.into_iter();
+    (metrics.map(|measured| (measured.epoch, measured.metrics)).collect(), trained)
+}
+
+#[test]
+fn going_on_from_a_checkpoint_is_training_on_to_the_bit() {
+    let folder = dataset();
+    let plain = |epochs| execution(folder.path(), epochs);
+    // Its best epoch is the first, and early stopping has waited when it pauses.
+    let stopping = |epochs| {
+        let mut execution = execution(folder.path(), epochs);
+        execution.specification.objective = Some(Objective {
+            metric: "loss".into(),
+            direction: Direction::Max.into(),
+            terms: Vec::new(),
+        });
+        training(&mut execution).early_stopping = Some(EarlyStopping {
+            monitor: "loss".into(),
+            direction: Direction::Max.into(),
+            patience: 4,
+            min_delta: 0.0,
+            restore_best: false,
+        });
+        execution
+    };
+    // The weights to restore are those of an epoch before it pauses, although
+    // the objective has been better since.
+    let restoring = |epochs| {
+        let mut execution = stopping(epochs);
+        execution.specification.objective = Some(Objective {
+            metric: "loss".into(),
+            direction: Direction::Min.into(),
+            terms: Vec::new(),
+        });
+        let stopping = training(&mut execution).early_stopping.as_mut();
+        stopping.expect("set above").restore_best = true;
+        execution
+    };
+    let whole = train_in_parts(plain, &[6]);
+    assert_eq!(whole.0.len(), 6);
+    assert!(train_in_parts(plain, &[1, 4, 6]) == whole, "not the same bits");
+    let whole = train_in_parts(stopping, &[9]);
+    assert_eq!(whole.0.len(), 5, "ended early");
+    assert_eq!(whole.1.checkpoint.as_ref().map(|checkpoint| checkpoint.epoch), Some(5));
+    assert!(train_in_parts(stopping, &[2, 3, 9]) == whole, "not the same bits");
+    let whole = train_in_parts(restoring, &[9]);
+    assert_eq!(whole.1.weights, train_in_parts(restoring, &[1]).1.weights, "the first is the best");
+    assert!(train_in_parts(restoring, &[2, 3, 9]) == whole, "not the same bits");
+    // One that has ended early goes on when it is told to.
+    assert_eq!(train_in_parts(stopping, &[9, 10]).0.len(), 6);
+
+    // With nothing left to train, there is still something to hand in.
+    let mut done = plain(2);
+    done.keep_checkpoint = true;
+    let trained = train(&done, &mut Recorder::default()).expect("it trains");
+    done.checkpoint.clone_from(&trained.checkpoint);
+    let mut recorder = Recorder::default();
+    assert!(train(&done, &mut recorder).expect("nothing to do") == trained);
+    assert_eq!(recorder.measurements.len(), 0);
+}
+
+#[test]
+fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
+    let folder = dataset();
+    let source = Execution { keep_checkpoint: true, ..execution(folder.path(), 1) };
+    let trained = train(&source, &mut Recorder::default()).expect("it trains");
+    let made = trained.checkpoint.expect("asked for");
+    let weights = trained.weights.expect("an epoch is the best");
+    let refusal = |change: &dyn Fn(&mut Execution), epoch: u32, bytes: &[u8]| {
+        let mut execution = execution(folder.path(), 2);
+        change(&mut execution);
+        execution.checkpoint = Some(Checkpoint { epoch, bytes: bytes.to_vec() });
+        let mut recorder = Recorder::default();
+        let failure = train(&execution, &mut recorder).expect_err("refused");
+        assert_eq!((failure.kind, recorder.measurements.len()), (FailureKind::Error, 0));
+        failure.message
+    };
+    let same = |_: &mut Execution| {};
+    assert_eq!(
+        refusal(&|execution| execution.seed = 1, 1, &made.bytes),
+        "the checkpoint is of another specification or seed"
+    );
+    assert_eq!(
+        refusal(&|execution| training(execution).batch_size = 4, 1, &made.bytes),
+        "the checkpoint is of another specification or seed"
+    );
+    assert_eq!(refusal(&same, 2, &made.bytes), "the checkpoint is of epoch 1, not 2");
+    assert_eq!(
+        refusal(&same, 1, &weights),
+        "the checkpoint has no header: it is another kind of file"
+    );
+    for cut in [0, 7, 100, made.bytes.len() - 1] {
+        let message = refusal(&same, 1, &made.bytes[..cut]);
+        assert!(message.starts_with("the checkpoint cannot be read: "), "{message}");
+    }
+    // The same length, so that the file is still one.
+    let edited = |from: &str, to: &str| {
+        let position = made.bytes.windows(from.len()).position(|bytes| bytes == from.as_bytes());
+        let mut bytes = made.bytes.clone();
+        let position = position.expect("it is there");
+        bytes[position..position + to.len()].copy_from_slice(to.as_bytes());
+        refusal(&same, 1, &bytes)
+    };
+    let format = edited(r#"format\":2"#, r#"format\":7"#);
+    assert_eq!(format, "the checkpoint has format 7, and this version of sweep knows format 2");
+    let missing = edited("network/dense/kernel", "network/dense/kernal");
+    assert_eq!(missing, "the checkpoint has no tensor `network/dense/kernel`");
+    let shape = edited(
+        r#"best/dense/kernel":{"dtype":"F32","shape":[8,3]"#,
+        r#"best/dense/kernel":{"dtype":"F32","shape":[3,8]"#,
+    );
+    assert_eq!(
+        shape,
+        "the checkpoint has a tensor `best/dense/kernel` of shape [3, 8] where f32 of shape \
+         [8, 3] belongs"
+    );
+    let header = edited(r#"steps\":"#, r#"strps\":"#);
+    assert!(
+        header.starts_with("the checkpoint has an unreadable header: unknown field"),
+        "{header}"
+    );
+}
