@@ -1,7 +1,6 @@
 //! What tests share: seeds, layers in few words, and a small dataset.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sweep_proto::v1::layer::Kind as LayerKind;
@@ -59,11 +58,6 @@ pub(crate) fn write_dataset(examples: i64, shape: &[i64], classes: i64) -> TempD
 pub(crate) fn floats(values: &Tensor) -> Vec<f32> {
     let flat = values.detach().to_kind(tch::Kind::Float).reshape([-1]);
     Vec::try_from(flat).expect("it is one row of f32")
-}
-
-/// A safetensors file as tensors by name.
-pub(crate) fn read_safetensors(path: &Path) -> Vec<(String, Tensor)> {
-    Tensor::read_safetensors(path).expect("a safetensors file")
 }
 
 /// Names layers as Keras does: `conv2d`, `conv2d_1`; those in branches too.

@@ -1,6 +1,10 @@
 //! What Keras makes of the cases in `scripts/golden/keras`, and what this
 //! program makes of them. The cases are read by the parser of experiment files.
 
+mod initial_weights;
+mod layers;
+mod mobilenet_v2;
+mod networks;
 mod training;
 
 use std::collections::HashMap;
@@ -8,8 +12,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_yaml::{Mapping, Value};
+use sweep_proto::shape::LayerSummary;
 use sweep_proto::v1;
 use tch::Tensor;
+
+use crate::network::Network;
 
 /// The rest of an experiment file around a case.
 const FRAME: &str = "\
@@ -62,19 +69,30 @@ impl Case {
         Some(numbers.map(|number| number.as_i64().expect("a whole number")).collect())
     }
 
+    /// Shape of an example.
+    fn input(&self) -> Vec<u32> {
+        let sizes = self.numbers("input").expect("every case says it").into_iter();
+        sizes.map(|size| u32::try_from(size).expect("a small one")).collect()
+    }
+
     /// The network, and the training that the options say; what they leave out
     /// has the language's defaults.
     ///
     /// - `classes`: how many there are; they are named by their numbers
     fn read(&self, classes: u32) -> (v1::Model, v1::Training) {
-        let mut train = Mapping::new();
-        for (key, default) in [("epochs", "1"), ("optimizer", "sgd")] {
-            let default = || serde_yaml::from_str(default).expect("it is YAML");
-            train.insert(key.into(), self.get(key).cloned().unwrap_or_else(default));
-        }
-        for key in ["loss", "schedule"] {
+        let mut train = match self.get("train") {
+            Some(Value::Mapping(train)) => train.clone(),
+            Some(_) | None => Mapping::new(),
+        };
+        for key in ["epochs", "optimizer", "loss", "schedule"] {
             if let Some(value) = self.get(key) {
                 train.insert(key.into(), value.clone());
+            }
+        }
+        for (key, default) in [("epochs", "1"), ("optimizer", "sgd")] {
+            if !train.contains_key(key) {
+                let default = serde_yaml::from_str(default).expect("it is YAML");
+                train.insert(key.into(), default);
             }
         }
         match self.get("class_weight") {
@@ -134,6 +152,39 @@ impl Golden {
     fn value(&self, name: &str) -> f64 {
         self.get(name).double_value(&[0])
     }
+}
+
+/// Gives a network the weights below a name, all of them and no others.
+fn load(network: &Network, golden: &Golden) {
+    let mut count = 0;
+    for (name, values) in network.weights() {
+        let given = golden.get(&name);
+        assert_eq!(values.size(), given.size(), "{name}");
+        tch::no_grad(|| values.shallow_clone().copy_(given));
+        count += 1;
+    }
+    assert_eq!(count, golden.0.len(), "Keras has other weights: {:?}", golden.0.keys());
+}
+
+/// What Keras says of a case's shape and size, in `counts.json`.
+fn counts(section: &str, case: &str) -> serde_json::Value {
+    let text = fs::read_to_string(folder().join("counts.json")).expect("it is there");
+    let counts: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    counts[section][case].clone()
+}
+
+/// Compares what is inferred of a case with what Keras says.
+fn assert_counts(section: &str, case: &Case, rows: &[LayerSummary]) {
+    let name = &case.name;
+    let expected = counts(section, name);
+    let last = rows.last().expect("there are layers");
+    assert_eq!(serde_json::json!(last.output_shape), expected["output_shape"], "{name}");
+    let total: u64 = rows.iter().map(|row| row.parameters).sum();
+    let trainable: u64 = rows.iter().map(|row| row.trainable).sum();
+    // Keras counts in `normalization` a number that nothing depends on.
+    let counters = rows.iter().filter(|row| row.kind == "Normalization").count() as u64;
+    assert_eq!(Some(total + counters), expected["total"].as_u64(), "{name}");
+    assert_eq!(Some(trainable), expected["trainable"].as_u64(), "{name}");
 }
 
 /// Compares with Keras's values, which are as far off as f32 lets them be.

@@ -115,6 +115,16 @@ impl Network {
         Ok(Self { stages })
     }
 
+    /// Builds layers that need not end in classes.
+    #[cfg(test)]
+    pub(crate) fn of_layers(
+        layers: &[sweep_proto::v1::Layer],
+        input_shape: &[u32],
+    ) -> Result<Self, TrainingError> {
+        let rows = shape::infer_layers(layers, input_shape)?;
+        Ok(Self { stages: Builder::new(&rows, Device::Cpu).stages(layers, input_shape)? })
+    }
+
     /// `[batch, ...]` to `[batch, outputs]`, in the kind of the inputs.
     pub(crate) fn forward(&mut self, inputs: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
         stage::forward(&mut self.stages, inputs, mode)

@@ -1,150 +1,30 @@
-//! Networks against Keras: golden values (see `golden/generate.py`), published
-//! parameter counts, and what the golden values cannot show.
+//! Published parameter counts, and what values of Keras cannot show; those are
+//! in `crate::golden`.
 
 mod layers;
 mod precision;
 mod random;
 
-use std::collections::HashMap;
-use std::path::Path;
-
 use sweep_proto::v1::layer::Kind as LayerKind;
-use sweep_proto::v1::loss::Kind as LossKind;
-use sweep_proto::v1::optimizer::Kind as OptimizerKind;
-use sweep_proto::v1::{
-    Adam as AdamSettings, BatchNorm as BatchNormOptions, CategoricalCrossentropy, FailureKind,
-    Function as Activation, Padding,
-};
+use sweep_proto::v1::{FailureKind, Function as Activation};
 use sweep_session::Failure;
 use tch::{Device, Kind, Tensor};
 
-use super::{Builder, Mode, Model, Network, shape};
-use crate::loss::Loss;
-use crate::optimizer::Optimizer;
+use super::{Mode, Model, Network, shape};
 use crate::testing::{
-    self, activation, batch_norm, conv2d, conv2d_options, dense, dropout, flatten, gru_options,
-    max_pool2d, model, size, to_sequence,
+    self, activation, batch_norm, conv2d, dense, dropout, flatten, gru_options, max_pool2d, model,
+    to_sequence,
 };
-use crate::training::Method;
-
-const SETTINGS: AdamSettings =
-    AdamSettings { learning_rate: 0.05, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
-
-/// The network `images` of `golden/generate.py`.
-fn images() -> Model {
-    let mut first = conv2d_options(3, (3, 2), Activation::Tanh);
-    first.strides = size(2, 1);
-    first.padding = Padding::Same.into();
-    let mut pool = max_pool2d(2, 3);
-    if let LayerKind::Pool2d(pool) = &mut pool {
-        pool.strides = size(1, 2);
-        pool.padding = Padding::Same.into();
-    }
-    let mut second = conv2d_options(4, (2, 2), Activation::Elu);
-    second.dilation = size(2, 2);
-    second.padding = Padding::Same.into();
-    let mut third = conv2d_options(3, (2, 3), Activation::Softmax);
-    third.use_bias = false;
-    model([
-        LayerKind::Conv2d(first),
-        pool,
-        LayerKind::Conv2d(second),
-        LayerKind::Conv2d(third),
-        flatten(),
-        dense(5, Activation::Sigmoid),
-        dense(4, Activation::Softmax),
-    ])
-}
-
-/// The network `sequences` of `golden/generate.py`.
-fn sequences() -> Model {
-    let mut first = gru_options(3);
-    first.activation = Some(testing::of(Activation::Relu));
-    first.recurrent_activation = Some(testing::of(Activation::Softmax));
-    first.reset_after = false;
-    first.return_sequences = true;
-    let mut second = gru_options(4);
-    second.return_sequences = true;
-    let mut third = gru_options(3);
-    third.activation = Some(testing::of(Activation::Elu));
-    third.reset_after = false;
-    third.use_bias = false;
-    model([
-        conv2d(2, Activation::Elu),
-        batch_norm(),
-        to_sequence(),
-        LayerKind::Gru(first),
-        LayerKind::BatchNorm(BatchNormOptions { momentum: 0.9, epsilon: 1e-2 }),
-        LayerKind::Gru(second),
-        dense(4, Activation::Relu),
-        LayerKind::Gru(third),
-        batch_norm(),
-        dense(4, Activation::Sigmoid),
-        flatten(),
-    ])
-}
 
 /// A network that need not end in classes, and whose last activation stays.
 fn layers(model: &Model, input_shape: &[u32]) -> Network {
-    let rows = shape::infer_layers(&model.layers, input_shape).expect("it fits together");
-    let stages = Builder::new(&rows, Device::Cpu).stages(&model.layers, input_shape);
-    Network { stages: stages.expect("small") }
+    Network::of_layers(&model.layers, input_shape).expect("it fits together")
 }
 
 fn assert_close(name: &str, found: &Tensor, expected: &Tensor) {
     assert_eq!(found.size(), expected.size(), "{name}");
     let off = (found - expected).abs().max().double_value(&[]);
     assert!(off < 2e-5, "{name} is off by {off}:\n{found}\n{expected}");
-}
-
-/// Compares outputs, losses and weights over three steps with Keras's.
-fn check_golden(name: &str, model: &Model, shape: &[u32]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/keras.safetensors");
-    let mut golden: HashMap<String, Tensor> = HashMap::new();
-    for (key, values) in testing::read_safetensors(&path) {
-        if let Some(key) = key.strip_prefix(name).and_then(|key| key.strip_prefix('/')) {
-            golden.insert(key.to_owned(), values);
-        }
-    }
-    let guard = testing::seed(1);
-    let mut network = Network::build(model, shape, 4, Device::Cpu).expect("it fits together");
-    drop(guard);
-    tch::no_grad(|| {
-        for (name, values) in network.weights() {
-            assert_eq!(values.size(), golden[&format!("before/{name}")].size(), "{name}");
-            values.shallow_clone().copy_(&golden[&format!("before/{name}")]);
-        }
-        let outputs = network.forward(&golden["inputs"], Mode::Inference).expect("shapes fit");
-        assert_close("outputs", &outputs, &golden["outputs"]);
-    });
-    let loss = sweep_proto::v1::Loss {
-        kind: Some(LossKind::CategoricalCrossentropy(CategoricalCrossentropy::default())),
-    };
-    let loss = Loss::of(&mut network, &loss, 4, None).expect("it is there");
-    let method = Method { loss, precision: Kind::Float };
-    let settings =
-        sweep_proto::v1::Optimizer { kind: Some(OptimizerKind::Adam(SETTINGS)), clipping: None };
-    let mut optimizer = Optimizer::new(&settings, network.trainable()).expect("small");
-    let rate = SETTINGS.learning_rate;
-    let losses = (0..golden["losses"].size()[0]).map(|_| {
-        let (inputs, labels) = (&golden["inputs"], &golden["labels"]);
-        let step = method.step(&mut network, &mut optimizer, rate, inputs, labels);
-        step.expect("shapes fit").0.detach()
-    });
-    assert_close("losses", &Tensor::stack(&losses.collect::<Vec<_>>(), 0), &golden["losses"]);
-    for (name, values) in network.weights() {
-        assert_close(&name, &values.detach(), &golden[&format!("after/{name}")]);
-    }
-}
-
-#[test]
-fn convolutional_networks_train_as_in_keras() {
-    check_golden("images", &images(), &[7, 8, 2]);
-}
-
-#[test]
-fn recurrent_networks_train_as_in_keras() {
-    check_golden("sequences", &sequences(), &[6, 5, 1]);
 }
 
 /// The convolutional network of Ajufo 2020.
