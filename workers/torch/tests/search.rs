@@ -34,6 +34,54 @@ model:
   - dense: {units: classes, activation: softmax}
 ";
 
+/// A network that no study had, with ten searched values: normalization, a
+/// residual, branches, layers in both directions, and repeated ones.
+const MIXED: &str = "\
+study: mixed
+objective: val_f1
+search: {algorithm: random, max_trials: 3, seed: 1}
+space:
+  filters: {int: [4, 8], step: 4}
+  slope: {float: [0.1, 0.3]}
+  depth: {int: [1, 2]}
+  units_{i}: {int: [8, 16], step: 8, repeat: depth}
+  cell: {choice: [lstm, gru]}
+  rate: {float: [0.0, 0.2]}
+  batch: {choice: [8, 16]}
+  momentum: {choice: [0.8, 0.9]}
+  l2: {float: [1.0e-5, 1.0e-3], sampling: log}
+data:
+  synthetic: {classes: 3, clips: 16, seconds: 2}
+  slices: 2
+  features: {mel: {n_fft: 1024, hop_length: 1024, n_mels: 32, frames: 21}}
+  split: {test: 0.1, validation: 0.25, seed: 1}
+train:
+  epochs: 3
+  batch_size: $batch
+  loss: {categorical_crossentropy: {label_smoothing: 0.05}}
+  optimizer: {sgd: {learning_rate: 0.02, momentum: $momentum, nesterov: true, global_clipnorm: 1.0}}
+  schedule: {cosine: {warmup: 1}}
+  class_weight: balanced
+model:
+  - normalization
+  - conv2d: {filters: $filters, kernel: 3, padding: same, activation: {leaky_relu: $slope}}
+  - residual:
+      layers: [{depthwise_conv2d: {kernel: 3, padding: same}}, batch_norm, {activation: gelu}]
+  - parallel:
+      - - max_pool2d: 2
+        - to_sequence
+        - {bidirectional: {lstm: {units: 8}}, when: {cell: lstm}}
+        - {bidirectional: {gru: {units: 8}}, when: {cell: gru}}
+      - [global_avg_pool2d]
+  - concatenate
+  - repeat:
+      times: $depth
+      layers:
+        - dense: {units: \"$units_{i}\", activation: relu, kernel_regularizer: {l2: $l2}}
+        - dropout: $rate
+  - dense: {units: classes, activation: softmax}
+";
+
 /// The `sweep` command, which is another package's.
 fn sweep() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
@@ -49,11 +97,13 @@ fn sweep() -> &'static Path {
     })
 }
 
-fn study(folder: &Path) -> Command {
-    fs::write(folder.join("small.yaml"), EXPERIMENT).expect("written");
+/// The command that runs an experiment of this name.
+fn study(folder: &Path, name: &str, experiment: &str) -> Command {
+    let file = format!("{name}.yaml");
+    fs::write(folder.join(&file), experiment).expect("written");
     let mut command = Command::new(sweep());
     command
-        .args(["small.yaml", "--local-workers", "2", "--progress", "lines"])
+        .args([&file, "--local-workers", "2", "--progress", "lines"])
         .current_dir(folder)
         .env("SWEEP_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
         .stdin(Stdio::null())
@@ -63,8 +113,9 @@ fn study(folder: &Path) -> Command {
 }
 
 /// Columns of `measurements.csv` by name, a row an epoch.
-fn measurements(folder: &Path, columns: &[&str]) -> Vec<Vec<String>> {
-    let text = fs::read_to_string(folder.join("runs/small/measurements.csv")).expect("written");
+fn measurements(folder: &Path, study: &str, columns: &[&str]) -> Vec<Vec<String>> {
+    let file = folder.join("runs").join(study).join("measurements.csv");
+    let text = fs::read_to_string(file).expect("written");
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let header = lines.next().expect("a header");
     let index = |name: &&str| header.iter().position(|known| known == name).expect("a column");
@@ -78,10 +129,10 @@ const NUMBERS: [&str; 7] =
 #[test]
 fn a_crnn_is_searched_and_a_killed_worker_changes_no_number() {
     let undisturbed = tempfile::tempdir().expect("a temporary folder");
-    let output = study(undisturbed.path()).output().expect("sweep starts");
+    let output = study(undisturbed.path(), "small", EXPERIMENT).output().expect("sweep starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
-    let numbers = measurements(undisturbed.path(), &NUMBERS);
+    let numbers = measurements(undisturbed.path(), "small", &NUMBERS);
     assert_eq!(numbers.len(), 2 * 2 * 15);
     let best =
         numbers.iter().map(|row| row[6].parse::<f64>().expect("a number")).fold(0.0, f64::max);
@@ -89,7 +140,7 @@ fn a_crnn_is_searched_and_a_killed_worker_changes_no_number() {
     assert_weights(&undisturbed.path().join("runs/small/best/weights.safetensors"));
 
     let disturbed = tempfile::tempdir().expect("a temporary folder");
-    let mut child = study(disturbed.path()).spawn().expect("sweep starts");
+    let mut child = study(disturbed.path(), "small", EXPERIMENT).spawn().expect("sweep starts");
     let stderr = BufReader::new(child.stderr.take().expect("piped"));
     let mut epochs = 0;
     for line in stderr.lines() {
@@ -101,7 +152,26 @@ fn a_crnn_is_searched_and_a_killed_worker_changes_no_number() {
         }
     }
     assert!(child.wait().expect("sweep ends").success());
-    assert_eq!(measurements(disturbed.path(), &NUMBERS), numbers);
+    assert_eq!(measurements(disturbed.path(), "small", &NUMBERS), numbers);
+}
+
+#[test]
+fn a_network_that_nobody_planned_for_is_searched_and_gives_the_same_numbers_twice() {
+    const NUMBERS: [&str; 7] =
+        ["trial", "epoch", "loss", "val_loss", "val_f1", "val_track_accuracy", "learning_rate"];
+    let numbers = || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let output = study(folder.path(), "mixed", MIXED).output().expect("sweep starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        measurements(folder.path(), "mixed", &NUMBERS)
+    };
+    let first = numbers();
+    assert_eq!(first.len(), 3 * 3);
+    for row in &first {
+        assert!(row[2..].iter().all(|value| value.parse().is_ok_and(f64::is_finite)), "{row:?}");
+    }
+    assert_eq!(numbers(), first);
 }
 
 fn kill_a_worker(parent: u32) {
