@@ -57,6 +57,9 @@ impl Document {
             ExperimentError::file(file.to_owned(), line, fault)
         })?;
         let document = Self { file: file.to_owned(), text, value, changes: Vec::new() };
+        if let Some(fault) = composite_key(&document.value, &mut Vec::new()) {
+            return Err(document.error(fault));
+        }
         let message = match &document.value {
             Value::Mapping(_) => return Ok(document),
             Value::Null => "the file is empty".to_owned(),
@@ -96,6 +99,9 @@ impl Document {
         })?;
         if value.is_null() {
             return Err(at(fault("there is no value after `=`".to_owned())));
+        }
+        if let Some(fault) = composite_key(&value, &mut segments.clone()) {
+            return Err(at(fault));
         }
         insert(&mut self.value, &segments, value).map_err(at)?;
         self.changes.push(Change { path: segments, place });
@@ -161,6 +167,36 @@ impl Document {
             );
         }
         Value::Mapping(mapping)
+    }
+}
+
+/// A list or a mapping in the place of a key, wherever it stands: also where
+/// nothing else would look, it could not be written into a run's copy of the file.
+fn composite_key(value: &Value, path: &mut Vec<Segment>) -> Option<Fault> {
+    match value {
+        Value::Mapping(entries) => entries.iter().find_map(|(key, value)| match key {
+            Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
+                let message = format!("keys must be text, but one is {}", describe(key));
+                Some(
+                    Fault::new(path, message)
+                        .hint("put text that begins with `{` or `[` in quotation marks"),
+                )
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                path.push(Segment::key(key.as_str().unwrap_or_default()));
+                let found = composite_key(value, path);
+                path.pop();
+                found
+            }
+        }),
+        Value::Sequence(items) => items.iter().enumerate().find_map(|(index, value)| {
+            path.push(Segment::Index(index));
+            let found = composite_key(value, path);
+            path.pop();
+            found
+        }),
+        Value::Tagged(tagged) => composite_key(&tagged.value, path),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }
 

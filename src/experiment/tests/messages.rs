@@ -280,6 +280,7 @@ const CASES: &[Case] = &[
 
 #[rustfmt::skip]
 const CONDITIONAL_CASES: &[Case] = &[
+    ("{dropout: 0.5, when: {use_dropout: true}}", "{ {use_dropout: true}}", "x.yaml:27: model[1].repeat.layers[1]: keys must be text, but one is a mapping", "put text that begins with `{` or `[` in quotation marks"),
     ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {use_droput: true}}", "x.yaml:9: `use_droput` is not in the search space", "did you mean `use_dropout`?"),
     ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {lr: 0.01}}", "x.yaml:9: `lr` is declared after `rate`", "move `lr` up: values are drawn in the order of the file"),
     ("rate: {float: [0.1, 0.4], step: 0.1, when: {use_dropout: true}}", "rate: {float: [0.1, 0.4], step: 0.1, when: {rate: 0.1}}", "x.yaml:9: `rate` depends on itself", "leave out one of the conditions"),
