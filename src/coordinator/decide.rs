@@ -583,7 +583,7 @@ impl Step<'_> {
                 message: format!("{} was never a finite number", objective.metric),
             },
             Some((metric, _)) => {
-                let names: Vec<&str> = last.metrics.iter().map(|(name, _)| name.as_str()).collect();
+                let names: Vec<&str> = last.metrics.iter().map(|(name, _)| name).collect();
                 let names = names.join(", ");
                 Outcome::Error {
                     message: format!("the objective `{metric}` is not among the metrics ({names})"),

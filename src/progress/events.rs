@@ -6,9 +6,15 @@
 
 use crate::results::facts::{counted, ended_reason, outcome_message};
 use crate::study::{
-    Attempt, AttemptId, Execution, Measurement, Outcome, Record, Stage, Study, Trial, TrialId,
-    TrialState,
+    Attempt, AttemptId, Execution, Measurement, Objective, Outcome, Record, Stage, Study, Trial,
+    TrialId, TrialState,
 };
+
+/// Most metrics of an epoch that are all shown.
+const MAX_SHOWN: usize = 6;
+
+/// Of more, those that are shown beside the objective's.
+const SHOWN: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
 /// A line, and how much it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +61,7 @@ pub fn event(study: &Study, record: &Record) -> Option<Event> {
             "{} epoch {}: {} ({:.1}s)",
             execution_name(study, *id),
             measurement.epoch,
-            metrics(measurement),
+            metrics(measurement, &study.settings.objective),
             measurement.seconds
         ))),
         Record::CheckpointKept { .. } | Record::CheckpointDropped { .. } => None,
@@ -210,11 +216,16 @@ fn is_tried_again(study: &Study, id: AttemptId) -> bool {
         .is_some_and(|(trial, execution)| !trial.has_ended() && execution.finished_by.is_none())
 }
 
-fn metrics(measurement: &Measurement) -> String {
+fn metrics(measurement: &Measurement, objective: &Objective) -> String {
+    // Of many only those that everybody looks at; the tables have them all.
+    let all = measurement.metrics.len() <= MAX_SHOWN;
     let metrics: Vec<String> = measurement
         .metrics
         .iter()
-        .map(|(name, value)| format!("{name} {}", brief(*value)))
+        .filter(|(name, _)| {
+            all || SHOWN.contains(name) || objective.metrics().any(|(metric, _)| metric == *name)
+        })
+        .map(|(name, value)| format!("{name} {}", brief(value)))
         .collect();
     if metrics.is_empty() { "no metrics".to_owned() } else { metrics.join(", ") }
 }
@@ -437,6 +448,16 @@ mod tests {
         let record =
             Record::AttemptEnded { id: id(9, 9, 0), outcome: Outcome::WorkerLost { message } };
         assert_eq!(line(&study(), record), "Trial 09 execution 10/2 lost its worker: gone");
+    }
+
+    #[test]
+    fn of_many_metrics_the_usual_ones_are_shown() {
+        let names = ["loss", "accuracy", "f1", "recall", "precision", "val_loss", "val_f1", "x"];
+        let metrics = names.into_iter().map(|name| (name, 0.5)).collect();
+        let measurement = Measurement { epoch: 1, metrics, seconds: 1.0 };
+        let objective = Objective::single("val_f1", crate::study::Direction::Max);
+        let shown = super::metrics(&measurement, &objective);
+        assert_eq!(shown, "loss 0.5, accuracy 0.5, val_loss 0.5, val_f1 0.5");
     }
 
     #[test]

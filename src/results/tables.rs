@@ -22,7 +22,7 @@ use super::facts::{
 use super::pareto::objective_values;
 use super::time::iso8601;
 use crate::space::Space;
-use crate::study::{Attempt, Execution, Measurement, Stage, Study, Trial};
+use crate::study::{Attempt, Execution, Measurement, Metrics, Stage, Study, Trial};
 
 /// Where a study's numbers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,7 +272,9 @@ pub fn measurements_table(
     ];
     let metrics = metric_names(study);
     for (metric, header) in metrics.iter().zip(names.assign(&metrics, "metric_")) {
-        columns.push(column(&header, &rows, |row| row.measurement.get(metric).and_then(number)));
+        let value = Metrics::getter(metric);
+        columns
+            .push(column(&header, &rows, |row| value(&row.measurement.metrics).and_then(number)));
     }
     columns.push(column("seconds", &rows, |row| number(row.measurement.seconds)));
     table("measurements", rows.len(), columns, provenance)
@@ -345,12 +347,18 @@ fn attempts(study: &Study) -> impl Iterator<Item = (&Trial, u32, &Attempt)> {
 /// Names of all metrics, in the order of their first appearance.
 fn metric_names(study: &Study) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for (_, _, attempt) in attempts(study) {
-        for (name, _) in attempt.measurements.iter().flat_map(|measured| &measured.metrics) {
-            if !names.contains(&name.as_str()) {
+    let mut last: Option<&Metrics> = None;
+    for measurement in attempts(study).flat_map(|(_, _, attempt)| &attempt.measurements) {
+        let metrics = &measurement.metrics;
+        if last.is_some_and(|last| last.shares_names_with(metrics)) {
+            continue;
+        }
+        for (name, _) in metrics.iter() {
+            if !names.contains(&name) {
                 names.push(name);
             }
         }
+        last = Some(metrics);
     }
     names
 }

@@ -64,7 +64,7 @@ pub(crate) fn attempt(number: u32, worker: &str, accuracies: &[f64]) -> Attempt 
 pub(crate) fn measurement(epoch: u32, loss: f64, accuracy: f64) -> Measurement {
     Measurement {
         epoch,
-        metrics: vec![("loss".to_owned(), loss), ("val_accuracy".to_owned(), accuracy)],
+        metrics: [("loss", loss), ("val_accuracy", accuracy)].into_iter().collect(),
         seconds: 1.25,
     }
 }

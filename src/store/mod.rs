@@ -216,7 +216,7 @@ mod tests {
     fn records() -> Vec<Stamped> {
         let id = AttemptId { trial: TrialId(0), execution: 0, attempt: 1 };
         let metrics = |loss: f64, accuracy: f64| {
-            vec![("val_loss".to_owned(), loss), ("val_accuracy".to_owned(), accuracy)]
+            [("val_loss", loss), ("val_accuracy", accuracy)].into_iter().collect()
         };
         [
             Record::Started { version: "0.1.0".to_owned() },
@@ -270,7 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut store = Store::open(&folder.path().join("study.db")).expect("a new store");
         let id = AttemptId { trial: TrialId(0), execution: 0, attempt: 1 };
-        let metrics = vec![("loss".to_owned(), f64::INFINITY)];
+        let metrics = [("loss", f64::INFINITY)].into_iter().collect();
         let measurement = Measurement { epoch: 1, metrics, seconds: 0.0 };
         let record = Record::Measured { id, measurement };
         store.append(&[Stamped { at_ms: 1, record }]).expect("appended");

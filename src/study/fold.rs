@@ -86,7 +86,9 @@ impl Study {
                 self.settle_state(*id);
             }
             Record::Measured { id, measurement } => {
-                self.attempt_mut(*id)?.measurements.push(measurement.clone());
+                let mut measurement = measurement.clone();
+                measurement.metrics.share_names(&mut self.metric_names);
+                self.attempt_mut(*id)?.measurements.push(measurement);
                 self.epochs_trained += 1;
             }
             Record::CheckpointKept { id, epoch, sha256, bytes } => {
@@ -223,7 +225,7 @@ mod tests {
     }
 
     fn measured(id: AttemptId, epoch: u32) -> Record {
-        let metrics = vec![("val_loss".to_owned(), f64::from(epoch))];
+        let metrics = [("val_loss", f64::from(epoch))].into_iter().collect();
         Record::Measured { id, measurement: Measurement { epoch, metrics, seconds: 1.0 } }
     }
 

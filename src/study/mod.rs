@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod fold;
+mod metrics;
 mod objective;
 mod record;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Checkpoint, CheckpointId};
 pub use fold::FoldError;
+pub use metrics::Metrics;
 pub use objective::{Direction, MULTI_OBJECTIVE, Objective, Term};
 pub use record::{Outcome, Record, Stamped};
 
@@ -75,6 +77,8 @@ pub struct Study {
     pub seed_state: u64,
     /// Digests of all proposed assignments, so that none is proposed twice.
     pub proposed: HashSet<[u8; 16]>,
+    /// Lists of the names of metrics, each kept once.
+    metric_names: HashSet<metrics::Names>,
     /// The checkpoints that are kept, at most one an attempt.
     pub checkpoints: BTreeMap<AttemptId, Checkpoint>,
     /// How many epochs were trained in all attempts, those that count for nothing included.
@@ -193,58 +197,17 @@ pub struct Attempt {
 pub struct Measurement {
     /// From 1.
     pub epoch: u32,
-    /// Names and values in the order of reporting. As JSON an object, in which
-    /// a value that is not finite is `null` and comes back as NaN.
-    #[serde(with = "metrics_object")]
-    pub metrics: Vec<(String, f64)>,
+    /// What was measured.
+    pub metrics: Metrics,
     /// Wall-clock seconds of the epoch.
     pub seconds: f64,
-}
-
-/// Metrics as a JSON object in their order.
-mod metrics_object {
-    use std::fmt;
-
-    use serde::de::{MapAccess, Visitor};
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        metrics: &[(String, f64)],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(metrics.iter().map(|(name, value)| (name, value)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<(String, f64)>, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(String, f64)>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object of metrics")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut metrics = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Option<f64>>()? {
-                    metrics.push((name, value.unwrap_or(f64::NAN)));
-                }
-                Ok(metrics)
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }
 
 impl Measurement {
     /// Looks a metric up.
     #[must_use]
     pub fn get(&self, metric: &str) -> Option<f64> {
-        self.metrics.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
+        self.metrics.get(metric)
     }
 }
 
@@ -314,6 +277,7 @@ impl Study {
             consecutive_failures: 0,
             seed_state,
             proposed: HashSet::new(),
+            metric_names: HashSet::new(),
             checkpoints: BTreeMap::new(),
             epochs_trained: 0,
         }

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn measurement(metrics: &[(&str, f64)]) -> Measurement {
-        let metrics = metrics.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let metrics = metrics.iter().copied().collect();
         Measurement { epoch: 1, metrics, seconds: 0.0 }
     }
 

@@ -134,7 +134,7 @@ impl Simulation {
     fn train_an_epoch(&mut self, training: &mut Training) -> bool {
         training.epoch += 1;
         let (id, epoch) = (training.id, training.epoch);
-        let metrics = vec![("loss".to_owned(), training.curve.measured(epoch))];
+        let metrics = [("loss", training.curve.measured(epoch))].into_iter().collect();
         let measurements = vec![Measurement { epoch, metrics, seconds: 1.0 }];
         let reply = self.ask(|reply_to| Event::Report { reply_to, id, measurements });
         if reply != Some(Reply::Continue) {

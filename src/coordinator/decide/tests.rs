@@ -80,7 +80,7 @@ fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {
 }
 
 fn accuracy(epoch: u32, value: f64) -> Measurement {
-    Measurement { epoch, metrics: vec![("val_accuracy".to_owned(), value)], seconds: 1.0 }
+    Measurement { epoch, metrics: [("val_accuracy", value)].into_iter().collect(), seconds: 1.0 }
 }
 
 fn error(message: &str) -> Outcome {
@@ -391,7 +391,7 @@ fn finishing_without_a_score_is_not_finishing() {
         Some("diverged: val_accuracy was never a finite number")
     );
     script.acquire("a");
-    let metrics = vec![("loss".to_owned(), 0.5), ("accuracy".to_owned(), 0.5)];
+    let metrics = [("loss", 0.5), ("accuracy", 0.5)].into_iter().collect();
     script.report(id(2, 0, 1), vec![Measurement { epoch: 1, metrics, seconds: 1.0 }]);
     script.complete(id(2, 0, 1), Outcome::Finished);
     assert_eq!(

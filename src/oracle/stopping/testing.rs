@@ -12,7 +12,7 @@ pub(super) fn curves(direction: Direction, curves: &[&[f64]]) -> Study {
         let id = AttemptId { trial: create(&mut study, Proposal::default()), ..first(0) };
         apply(&mut study, Record::AttemptStarted { id, worker: "w".to_owned(), from: None });
         for (epoch, loss) in (1..).zip(*curve) {
-            let metrics = vec![("loss".to_owned(), *loss)];
+            let metrics = [("loss", *loss)].into_iter().collect();
             let measurement = Measurement { epoch, metrics, seconds: 1.0 };
             apply(&mut study, Record::Measured { id, measurement });
         }

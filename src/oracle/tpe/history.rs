@@ -145,7 +145,7 @@ mod tests {
     use crate::oracle::Proposal;
     use crate::oracle::testing::{create, end, hyperparameter, space, study};
     use crate::space::{Condition, HyperParameter, Kind, Space, Value};
-    use crate::study::{AttemptId, Measurement, Record, Stamped, TrialId};
+    use crate::study::{AttemptId, Measurement, Metrics, Record, Stamped, TrialId};
 
     fn choice(count: i64) -> Kind {
         Kind::Choice { values: (0..count).map(Value::Int).collect(), default: None }
@@ -158,7 +158,11 @@ mod tests {
     fn stop(study: &mut Study, trial: TrialId, epochs: u32, score: f64) {
         let id = AttemptId { trial, execution: 0, attempt: 1 };
         apply(study, Record::AttemptStarted { id, worker: "w".to_owned(), from: None });
-        let measurement = Measurement { epoch: epochs, metrics: vec![], seconds: 0.0 };
+        let measurement = Measurement {
+            epoch: epochs,
+            metrics: Metrics::from_iter([("loss", 0.0); 0]),
+            seconds: 0.0,
+        };
         apply(study, Record::Measured { id, measurement });
         let (state, score) = (TrialState::Stopped, Some(score));
         apply(study, Record::TrialEnded { trial, state, score, error: None });
