@@ -6,20 +6,19 @@ use sweep_proto::v1::layer::Kind;
 use super::options::{Given, Options};
 use crate::experiment::error::Fault;
 
-pub(super) fn conv1d<'a>(options: &Options<'a, '_>) -> Result<(Given<'a>, Kind), Fault> {
-    let given = options.fields(
-        &[
-            "filters",
-            "kernel",
-            "strides",
-            "padding",
-            "dilation",
-            "use_bias",
-            "activation",
-            "kernel_regularizer",
-        ],
-        None,
-    )?;
+type Read<'a> = Result<(Given<'a>, Kind), Fault>;
+
+/// What all of them have.
+const COMMON: [&str; 7] =
+    ["kernel", "strides", "padding", "dilation", "use_bias", "activation", "kernel_regularizer"];
+
+/// - `own`: options beside the common ones
+fn fields<'a>(options: &Options<'a, '_>, own: &[&str]) -> Result<Given<'a>, Fault> {
+    options.fields(&[own, &COMMON].concat(), None)
+}
+
+pub(super) fn conv1d<'a>(options: &Options<'a, '_>) -> Read<'a> {
+    let given = fields(options, &["filters"])?;
     let kind = Kind::Conv1d(v1::Conv1d {
         filters: given.count("filters")?,
         kernel: given.count("kernel")?,
@@ -33,20 +32,8 @@ pub(super) fn conv1d<'a>(options: &Options<'a, '_>) -> Result<(Given<'a>, Kind),
     Ok((given, kind))
 }
 
-pub(super) fn conv2d<'a>(options: &Options<'a, '_>) -> Result<(Given<'a>, Kind), Fault> {
-    let given = options.fields(
-        &[
-            "filters",
-            "kernel",
-            "strides",
-            "padding",
-            "dilation",
-            "use_bias",
-            "activation",
-            "kernel_regularizer",
-        ],
-        None,
-    )?;
+pub(super) fn conv2d<'a>(options: &Options<'a, '_>) -> Read<'a> {
+    let given = fields(options, &["filters"])?;
     let kind = Kind::Conv2d(v1::Conv2d {
         filters: given.count("filters")?,
         kernel: given.size("kernel")?,
@@ -60,20 +47,8 @@ pub(super) fn conv2d<'a>(options: &Options<'a, '_>) -> Result<(Given<'a>, Kind),
     Ok((given, kind))
 }
 
-pub(super) fn depthwise_conv2d<'a>(options: &Options<'a, '_>) -> Result<(Given<'a>, Kind), Fault> {
-    let given = options.fields(
-        &[
-            "kernel",
-            "strides",
-            "padding",
-            "dilation",
-            "depth_multiplier",
-            "use_bias",
-            "activation",
-            "kernel_regularizer",
-        ],
-        None,
-    )?;
+pub(super) fn depthwise_conv2d<'a>(options: &Options<'a, '_>) -> Read<'a> {
+    let given = fields(options, &["depth_multiplier"])?;
     let kind = Kind::DepthwiseConv2d(v1::DepthwiseConv2d {
         kernel: given.size("kernel")?,
         strides: given.size_or_one("strides")?,
@@ -87,21 +62,8 @@ pub(super) fn depthwise_conv2d<'a>(options: &Options<'a, '_>) -> Result<(Given<'
     Ok((given, kind))
 }
 
-pub(super) fn separable_conv2d<'a>(options: &Options<'a, '_>) -> Result<(Given<'a>, Kind), Fault> {
-    let given = options.fields(
-        &[
-            "filters",
-            "kernel",
-            "strides",
-            "padding",
-            "dilation",
-            "depth_multiplier",
-            "use_bias",
-            "activation",
-            "kernel_regularizer",
-        ],
-        None,
-    )?;
+pub(super) fn separable_conv2d<'a>(options: &Options<'a, '_>) -> Read<'a> {
+    let given = fields(options, &["filters", "depth_multiplier"])?;
     let kind = Kind::SeparableConv2d(v1::SeparableConv2d {
         filters: given.count("filters")?,
         kernel: given.size("kernel")?,
