@@ -1,10 +1,11 @@
 //! A real search: the `sweep` command, worker processes, and libtorch.
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::process::Command;
 
 /// Two trials of a small CRNN on recordings that are made in a moment.
 const EXPERIMENT: &str = "\
@@ -82,33 +83,12 @@ model:
   - dense: {units: classes, activation: softmax}
 ";
 
-/// The `sweep` command, which is another package's.
-fn sweep() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "sweep", "--bin", "sweep"])
-            .args(if cfg!(debug_assertions) { None } else { Some("--release") })
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo starts");
-        assert!(status.success(), "sweep cannot be built");
-        Path::new(env!("CARGO_BIN_EXE_sweep-worker")).with_file_name("sweep")
-    })
-}
-
 /// The command that runs an experiment of this name.
 fn study(folder: &Path, name: &str, experiment: &str) -> Command {
     let file = format!("{name}.yaml");
     fs::write(folder.join(&file), experiment).expect("written");
-    let mut command = Command::new(sweep());
-    command
-        .args([&file, "--local-workers", "2", "--progress", "lines"])
-        .current_dir(folder)
-        .env("SWEEP_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let mut command = support::sweep(folder);
+    command.args([&file, "--local-workers", "2", "--progress", "lines"]);
     command
 }
 
