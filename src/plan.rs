@@ -11,7 +11,6 @@ use crate::coordinator::Planner;
 use crate::data::Prepared;
 use crate::experiment::Experiment;
 use crate::oracle::Setup;
-use crate::pretrained::WeightsFiles;
 use crate::space::{HyperParameters, Space};
 use crate::study::{Direction, Objective, Stage};
 
@@ -22,15 +21,12 @@ pub struct ExperimentPlan {
     dataset: v1::Dataset,
     /// Names of the classes, in the order of the network's outputs.
     classes: Arc<[String]>,
-    weights: WeightsFiles,
 }
 
 impl ExperimentPlan {
     /// Plans the trials of `experiment` on `prepared`.
-    ///
-    /// - `weights`: the files that its networks may name
     #[must_use]
-    pub fn new(experiment: Experiment, prepared: &Prepared, weights: WeightsFiles) -> Self {
+    pub fn new(experiment: Experiment, prepared: &Prepared) -> Self {
         let manifest = &prepared.manifest;
         let dataset = v1::Dataset {
             digest: manifest.digest.clone(),
@@ -41,7 +37,7 @@ impl ExperimentPlan {
             examples: manifest.train + manifest.validation,
         };
         let classes = manifest.classes.clone().into();
-        Self { experiment: Arc::new(experiment), dataset, classes, weights }
+        Self { experiment: Arc::new(experiment), dataset, classes }
     }
 
     /// The search space.
@@ -86,11 +82,10 @@ impl Planner for ExperimentPlan {
         stage: Option<&Stage>,
     ) -> Result<v1::Specification, String> {
         let hyperparameters = self.space().completed(hyperparameters);
-        let (mut model, mut training) = self
+        let (model, mut training) = self
             .experiment
             .specify(&hyperparameters, &self.dataset.input_shape, &self.classes)
             .map_err(|error| error.to_string())?;
-        self.weights.complete(&mut model).map_err(|error| error.to_string())?;
         if let Some(stage) = stage {
             training.epochs = stage.epochs;
         }

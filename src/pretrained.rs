@@ -13,19 +13,24 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use sha2::{Digest as _, Sha256};
-use sweep_proto::mobilenet_v2::Architecture;
+use sweep_proto::mobilenet_v2::{Architecture, is_passed_over};
+use sweep_proto::shape::{LayerSummary, ShapeError};
 use sweep_proto::v1::layer::Kind;
 use sweep_proto::v1::{Layer, MobileNetV2, Model, WeightsFile};
 
 /// More than any MobileNetV2 has.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// torchvision's counters of batches, and its classifier: not needed.
-const PASSED_OVER: [&str; 2] = ["num_batches_tracked", "classifier."];
+/// What weights may be, as the worker reads them.
+const FLOATS: [Dtype; 4] = [Dtype::F16, Dtype::BF16, Dtype::F32, Dtype::F64];
+
+/// The way to mend a file of something else.
+const HINT: &str = "the file has to hold torchvision's `mobilenet_v2` of the same `alpha`, under \
+                    its own names: `features.0.0.weight`, ...";
 
 /// A weights file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the weights file {}: {problem}", path.display())]
+#[error("the weights file `{}` {problem}", path.display())]
 pub struct WeightsError {
     /// As the experiment names it.
     pub path: PathBuf,
@@ -43,15 +48,14 @@ impl WeightsError {
             "save there what `torchvision.models.mobilenet_v2(weights=\"DEFAULT\").state_dict()` \
              holds, with `safetensors.torch.save_file`"
         } else {
-            "the file has to hold torchvision's `mobilenet_v2` of the same `alpha` in f32, under \
-             its own names: `features.0.0.weight`, ..."
+            HINT
         }
     }
 }
 
 /// The files of an experiment that were found good, by the names it gives them.
 #[derive(Debug, Clone, Default)]
-pub struct WeightsFiles(Arc<BTreeMap<String, Inspected>>);
+pub struct WeightsFiles(BTreeMap<String, Arc<Inspected>>);
 
 /// What a file holds.
 #[derive(Debug)]
@@ -59,59 +63,67 @@ struct Inspected {
     /// From the root of the file system.
     path: PathBuf,
     digest: String,
-    /// Shapes of its tensors in f32 by name.
+    /// Shapes of its tensors of floating-point numbers, by name.
     tensors: BTreeMap<String, Vec<usize>>,
 }
 
 impl WeightsFiles {
-    /// Reads the lists of tensors of files.
+    /// Reads the list of tensors of a file, unless that was done.
     ///
     /// # Errors
     ///
-    /// The first file that is absent, cut short, or no safetensors file.
-    pub fn inspect<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, WeightsError> {
-        let mut files = BTreeMap::new();
-        for name in names {
-            if !files.contains_key(name) {
-                files.insert(name.to_owned(), Inspected::read(Path::new(name))?);
-            }
+    /// When the file is absent, cut short, or no safetensors file.
+    pub fn inspect(&mut self, name: &str) -> Result<(), WeightsError> {
+        if !self.0.contains_key(name) {
+            let inspected = Inspected::read(Path::new(name))?;
+            self.0.insert(name.to_owned(), Arc::new(inspected));
         }
-        Ok(Self(Arc::new(files)))
+        Ok(())
     }
 
     /// Completes a model that names files: where they lie, and their digests.
+    /// Files that were not inspected stay as they are.
+    ///
+    /// - `rows`: the model's, by [`infer`](sweep_proto::shape::infer)
     ///
     /// # Errors
     ///
-    /// A file that was not inspected, or whose tensors are not the layer's.
-    pub fn complete(&self, model: &mut Model) -> Result<(), WeightsError> {
-        self.complete_layers(&mut model.layers)
+    /// The first layer whose file holds the tensors of something else.
+    pub fn complete(&self, model: &mut Model, rows: &[LayerSummary]) -> Result<(), ShapeError> {
+        self.complete_layers(&mut model.layers, rows)
     }
 
-    fn complete_layers(&self, layers: &mut [Layer]) -> Result<(), WeightsError> {
+    fn complete_layers(
+        &self,
+        layers: &mut [Layer],
+        rows: &[LayerSummary],
+    ) -> Result<(), ShapeError> {
         for layer in layers {
-            match &mut layer.kind {
-                Some(Kind::Parallel(parallel)) => {
-                    for branch in &mut parallel.branches {
-                        self.complete_layers(&mut branch.layers)?;
-                    }
+            if let Some(Kind::Parallel(parallel)) = &mut layer.kind {
+                for branch in &mut parallel.branches {
+                    self.complete_layers(&mut branch.layers, rows)?;
                 }
-                Some(Kind::MobilenetV2(MobileNetV2 { alpha, weights: Some(file), .. })) => {
-                    self.complete_file(file, *alpha)?;
-                }
-                _ => {}
+            }
+            if let Some(Kind::MobilenetV2(MobileNetV2 { alpha, weights: Some(file), .. })) =
+                &mut layer.kind
+            {
+                self.complete_file(file, *alpha).map_err(|message| ShapeError {
+                    index: rows.iter().position(|row| row.name == layer.name).unwrap_or(0),
+                    layer: layer.name.clone(),
+                    message,
+                    hint: Some(HINT.to_owned()),
+                })?;
             }
         }
         Ok(())
     }
 
-    fn complete_file(&self, file: &mut WeightsFile, alpha: f64) -> Result<(), WeightsError> {
-        let error =
-            |problem| WeightsError { path: PathBuf::from(&file.path), problem, is_absent: false };
-        let inspected =
-            self.0.get(&file.path).ok_or_else(|| error("it was not looked at".to_owned()))?;
+    fn complete_file(&self, file: &mut WeightsFile, alpha: f64) -> Result<(), String> {
+        let Some(inspected) = self.0.get(&file.path) else { return Ok(()) };
         let expected = Architecture::new(alpha).map(|network| network.tensors());
-        inspected.check(&expected.unwrap_or_default(), alpha).map_err(error)?;
+        inspected
+            .check(&expected.unwrap_or_default(), alpha)
+            .map_err(|problem| format!("the weights file `{}` {problem}", file.path))?;
         *file = WeightsFile {
             path: inspected.path.to_string_lossy().into_owned(),
             digest: inspected.digest.clone(),
@@ -139,7 +151,7 @@ impl Inspected {
         })?;
         let tensors = tensors.tensors().into_iter();
         let tensors = tensors
-            .filter(|(_, view)| view.dtype() == Dtype::F32)
+            .filter(|(_, view)| FLOATS.contains(&view.dtype()))
             .map(|(name, view)| (name, view.shape().to_vec()));
         Ok(Self {
             tensors: tensors.collect(),
@@ -152,7 +164,9 @@ impl Inspected {
     fn check(&self, expected: &[(String, Vec<u32>)], alpha: f64) -> Result<(), String> {
         for (name, shape) in expected {
             let Some(found) = self.tensors.get(name) else {
-                return Err(format!("is of another model: it has no f32 tensor `{name}`"));
+                return Err(format!(
+                    "is of another model: it has no tensor `{name}` of floating-point numbers"
+                ));
             };
             if !shape.iter().map(|&size| size as usize).eq(found.iter().copied()) {
                 return Err(format!(
@@ -161,10 +175,8 @@ impl Inspected {
                 ));
             }
         }
-        let is_known = |name: &str| {
-            PASSED_OVER.iter().any(|part| name.contains(part))
-                || expected.iter().any(|(known, _)| known == name)
-        };
+        let is_known =
+            |name: &str| is_passed_over(name) || expected.iter().any(|(known, _)| known == name);
         match self.tensors.keys().find(|name| !is_known(name)) {
             Some(name) => Err(format!("is of another model: it has a tensor `{name}`")),
             None => Ok(()),
@@ -173,20 +185,20 @@ impl Inspected {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
+    //! Weights files of a small network.
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use std::fs;
 
     use safetensors::tensor::TensorView;
-    use sweep_proto::v1::Branch;
 
     use super::*;
 
-    type Tensors = Vec<(String, Vec<u32>)>;
+    pub(crate) type Tensors = Vec<(String, Vec<u32>)>;
 
     /// A file with the tensors of a small network, changed by `change`.
-    fn file(folder: &Path, change: impl Fn(&mut Tensors)) -> String {
+    pub(crate) fn file(folder: &Path, change: impl Fn(&mut Tensors)) -> String {
         let mut tensors = Architecture::new(0.1).unwrap().tensors();
         tensors.push(("features.0.1.num_batches_tracked".to_owned(), vec![1]));
         tensors.push(("classifier.1.weight".to_owned(), vec![10, 1280]));
@@ -206,6 +218,25 @@ mod tests {
         fs::write(&path, safetensors::serialize(views, &None).unwrap()).unwrap();
         path.to_str().unwrap().to_owned()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use sweep_proto::v1::Branch;
+
+    use super::testing::{Tensors, file};
+    use super::*;
+
+    fn inspected(path: &str) -> Result<WeightsFiles, WeightsError> {
+        let mut files = WeightsFiles::default();
+        files.inspect(path)?;
+        files.inspect(path)?;
+        Ok(files)
+    }
 
     /// A network with the layer in a branch.
     fn model(path: &str, alpha: f64) -> Model {
@@ -222,9 +253,9 @@ mod tests {
     fn a_good_file_gets_its_digest() {
         let folder = tempfile::tempdir().unwrap();
         let path = file(folder.path(), |_| {});
-        let files = WeightsFiles::inspect([path.as_str(), path.as_str()]).unwrap();
+        let files = inspected(&path).unwrap();
         let mut completed = model(&path, 0.1);
-        files.complete(&mut completed).unwrap();
+        files.complete(&mut completed, &[]).unwrap();
         let text = format!("{completed:?}");
         let digest = Sha256::digest(fs::read(&path).unwrap());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -234,20 +265,21 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        let absent = WeightsFiles::inspect(["no/such.file"]).unwrap_err();
+        let absent = inspected("no/such.file").unwrap_err();
         assert!(absent.is_absent && absent.to_string().contains("no/such.file"), "{absent}");
 
         let path = file(folder.path(), |_| {});
         let whole = fs::read(&path).unwrap();
         for end in [0, 5, 1000, whole.len() - 1] {
             fs::write(&path, &whole[..end]).unwrap();
-            let error = WeightsFiles::inspect([path.as_str()]).unwrap_err();
+            let error = inspected(&path).unwrap_err();
             assert!(error.problem.starts_with("is cut short, or no safetensors file"), "{error}");
         }
         let problem = |change: &dyn Fn(&mut Tensors), alpha| {
             let path = file(folder.path(), change);
-            let files = WeightsFiles::inspect([path.as_str()]).unwrap();
-            files.complete(&mut model(&path, alpha)).unwrap_err().problem
+            let files = inspected(&path).unwrap();
+            let message = files.complete(&mut model(&path, alpha), &[]).unwrap_err().message;
+            message.strip_prefix(&format!("the weights file `{path}` ")).unwrap().to_owned()
         };
         assert_eq!(
             problem(&|_| {}, 1.0),
@@ -256,7 +288,7 @@ mod tests {
         );
         assert_eq!(
             problem(&|tensors| drop(tensors.remove(7)), 0.1),
-            "is of another model: it has no f32 tensor `features.1.conv.0.1.bias`"
+            "is of another model: it has no tensor `features.1.conv.0.1.bias` of floating-point numbers"
         );
         assert_eq!(
             problem(&|tensors| tensors.push(("head.weight".to_owned(), vec![1])), 0.1),

@@ -29,6 +29,13 @@ const LAST: u32 = 1280;
 /// Channels are multiples of this.
 const DIVISOR: u32 = 8;
 
+/// Whether a tensor of torchvision's files is one that is not needed: of the
+/// classifier, or a counter of batches.
+#[must_use]
+pub fn is_passed_over(tensor: &str) -> bool {
+    tensor.starts_with("classifier.") || tensor.ends_with(".num_batches_tracked")
+}
+
 /// A convolution without bias, and the batch normalization behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Convolution {

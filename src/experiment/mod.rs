@@ -48,7 +48,7 @@ pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
 use crate::data::DataSettings;
 use crate::oracle::Setup;
-use crate::pretrained::{WeightsError, WeightsFiles};
+use crate::pretrained::WeightsFiles;
 use crate::space::{HyperParameters, Kind, Rules, Space, Value};
 use crate::study::Settings;
 use document::Document;
@@ -77,6 +77,8 @@ pub struct Experiment {
     /// What is probably a mistake.
     pub warnings: Vec<Warning>,
     document: Document,
+    /// The weights files that were inspected.
+    weights: WeightsFiles,
     /// Keys of the `space:` section.
     entries: Vec<Entry>,
     /// What the network depends on.
@@ -142,6 +144,7 @@ impl Experiment {
             data,
             warnings: Vec::new(),
             document,
+            weights: WeightsFiles::default(),
             entries,
             in_model: Used::default(),
         };
@@ -170,9 +173,10 @@ impl Experiment {
         let (network, training) = self
             .fill_in(hyperparameters, classes)
             .map_err(|fault| Box::new(self.document.error(fault)))?;
-        let model = network.model;
+        let mut model = network.model;
         let rows = shape::infer(&model, input_shape, classes.count)?;
         head::check(&model, &rows, training.loss.as_ref(), classes.count)?;
+        self.weights.complete(&mut model, &rows)?;
         Ok((model, training))
     }
 
@@ -208,40 +212,33 @@ impl Experiment {
         check::check(self, input_shape, classes)
     }
 
-    /// Looks at the weights files that the network may name.
+    /// Looks at the weights files that the network may name, so that
+    /// [`specify`](Self::specify) knows them.
     ///
     /// - `allow_absent`: whether a file that is not there is a warning, as where
     ///   nothing is going to be trained
     ///
     /// # Errors
     ///
-    /// The first file that cannot be used, where it is named.
-    pub fn inspect_weights(
-        &self,
-        allow_absent: bool,
-    ) -> Result<(WeightsFiles, Vec<Warning>), ExperimentError> {
+    /// The first file that cannot be read, where it is named.
+    pub fn inspect_weights(&mut self, allow_absent: bool) -> Result<Vec<Warning>, ExperimentError> {
         let section = self.document.section("model", Scope::Literal("read as it is written"));
         let named = section.map(|section| weights::named(section.value(), &self.space));
         let mut warnings = Vec::new();
-        let mut present = Vec::new();
         for weights::Named { file, path } in named.unwrap_or_default() {
-            match WeightsFiles::inspect([file.as_str()]) {
-                Ok(_) => present.push(file),
+            match self.weights.inspect(&file) {
+                Ok(()) => {}
                 Err(error) if error.is_absent && allow_absent => warnings.push(Warning {
                     place: self.document.place(&path),
                     message: format!("{error}; a study needs it"),
                 }),
-                Err(error) => return Err(self.weights_fault(&path, &error)),
+                Err(error) => {
+                    let fault = Fault::new(&path, error.to_string()).self_contained();
+                    return Err(self.document.error(fault.hint(error.hint())));
+                }
             }
         }
-        let files = WeightsFiles::inspect(present.iter().map(String::as_str))
-            .map_err(|error| self.weights_fault(&[Segment::key("model")], &error))?;
-        Ok((files, warnings))
-    }
-
-    fn weights_fault(&self, path: &[Segment], error: &WeightsError) -> ExperimentError {
-        let fault = Fault::new(path, error.to_string()).self_contained();
-        self.document.error(fault.hint(error.hint()))
+        Ok(warnings)
     }
 
     /// Where a key of the `data` section stands, for what is found wrong with the

@@ -79,9 +79,8 @@ struct Findings<'a> {
 }
 
 pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
-    let experiment = arguments.experiment.read()?;
-    let (_, warnings) = experiment.inspect_weights(true)?;
-    for warning in warnings {
+    let mut experiment = arguments.experiment.read()?;
+    for warning in experiment.inspect_weights(true)? {
         eprintln!("warning: {warning}");
     }
     let (shape, classes) =

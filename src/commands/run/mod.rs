@@ -79,11 +79,12 @@ impl From<ProgressMode> for Mode {
 }
 
 pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
-    let experiment = arguments.experiment.read()?;
+    let mut experiment = arguments.experiment.read()?;
+    // None are allowed to be absent, so that there are no warnings.
+    experiment.inspect_weights(false)?;
     if let Some((input_shape, classes)) = data::known_ahead(&experiment.data) {
         experiment.check(&input_shape, &classes)?;
     }
-    let (weights, _) = experiment.inspect_weights(false)?;
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
     if workers == 0 && arguments.listen.is_none() {
         return Err(Failure::bad_input("--local-workers 0 leaves nobody to train")
@@ -111,7 +112,7 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     study.replay(&store.records()?).map_err(|error| {
         Failure::unexpected(format!("{}: {error}", directory.path().join("study.db").display()))
     })?;
-    let plan = ExperimentPlan::new(experiment, &prepared, weights);
+    let plan = ExperimentPlan::new(experiment, &prepared);
     let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
 
     if let Some(message) = nothing_left(&study, &plan) {

@@ -175,3 +175,41 @@ fn every_optimizer_and_schedule_can_be_named() {
     let given = v1::Weights { values: vec![1.0, 2.5] };
     assert_eq!(weights, Some(class_weights::Kind::Given(given)));
 }
+
+#[test]
+fn a_weights_file_of_another_network_is_refused_before_a_study() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = crate::pretrained::testing::file(folder.path(), |_| {});
+    let text = |alpha: &str, weights: &str| {
+        let model = format!(
+            "  - mobilenet_v2: {{alpha: {alpha}, weights: {weights}}}
+  - global_avg_pool2d
+  - dense: {{units: classes, activation: softmax}}
+"
+        );
+        let start = FILE.split("model:").next().expect("the file has a model");
+        good(
+            &format!("{start}model:\n{model}")
+                .replace("lr: {float", "alpha: {choice: [0.35, 0.1]}\n  lr: {float"),
+        )
+    };
+    let check = |experiment: &mut Experiment| {
+        experiment.inspect_weights(false)?;
+        experiment.check(&[64, 64, 3], &classes(2))
+    };
+    assert_eq!(check(&mut text("0.1", &file)), Ok(()));
+    // One of the values works.
+    assert_eq!(check(&mut text("$alpha", &file)), Ok(()));
+    let error = check(&mut text("1.0", &file)).expect_err("the file is of another one");
+    let expected = format!(
+        "x.yaml:18: layer 1 `mobilenet_v2`: the weights file `{file}` is of another model: its \
+         tensor `features.0.0.weight` has the shape [8, 3, 3, 3], where `alpha` 1 needs \
+         [32, 3, 3, 3]"
+    );
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    let error = check(&mut text("1.0", "no/such.file")).expect_err("it is absent");
+    let expected = "x.yaml:18: the weights file `no/such.file` cannot be read: ";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    let absent = text("1.0", "no/such.file").inspect_weights(true).expect("a warning");
+    assert_eq!(absent.len(), 1);
+}

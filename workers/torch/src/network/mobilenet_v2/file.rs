@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 use sha2::{Digest, Sha256};
+use sweep_proto::mobilenet_v2::is_passed_over;
 use sweep_proto::v1::WeightsFile;
 use tch::{Kind, TchError, Tensor};
 
@@ -82,11 +83,8 @@ pub(super) fn read(
         };
         weights.push(values(&view, shape, kind)?);
     }
-    let is_known = |name: &str| {
-        expected.iter().any(|(known, _)| known == name)
-            || name.starts_with("classifier.")
-            || name.ends_with(".num_batches_tracked")
-    };
+    let is_known =
+        |name: &str| is_passed_over(name) || expected.iter().any(|(known, _)| known == name);
     let mut names = tensors.names();
     names.sort_unstable();
     if let Some(foreign) = names.into_iter().find(|name| !is_known(name)) {
