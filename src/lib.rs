@@ -41,7 +41,7 @@
 //!
 //! [`commands`] uses everything. [`coordinator`] uses [`oracle`], [`store`] and
 //! [`study`]. [`experiment`] fills the types of [`space`], [`study`] and
-//! [`data`]. [`results`] and [`progress`] read [`study`] and [`space`].
+//! [`data`], and knows weights files through [`pretrained`]. [`results`] and [`progress`] read [`study`] and [`space`].
 //! [`study`] uses [`space`], which uses nothing. The crate `sweep-proto` holds
 //! what crosses the wire, `sweep-session` a worker's side of it, `sweep-worker`
 //! the training; only the last one links libtorch.

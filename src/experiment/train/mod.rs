@@ -123,7 +123,7 @@ fn monitor(fields: &Fields<'_>, key: &str) -> Result<(String, i32), Fault> {
 
 /// A name, or a name with options: `adam`, `{adam: {learning_rate: 0.001}}`.
 ///
-/// Returns the name's index in `names`, and its options if there are any.
+/// Returns the name, and its options if there are any.
 fn choice<'a>(
     node: &Node<'a>,
     what: &str,

@@ -13,6 +13,8 @@ use sweep_proto::v1::{
 use tch::Tensor;
 use tempfile::TempDir;
 
+use crate::metrics::{Reported, Schema};
+
 /// Seeds torch's generator and keeps it from other tests until the guard is dropped.
 ///
 /// There is one generator a process, and tests run side by side.
@@ -125,6 +127,34 @@ fn word(kind: &LayerKind) -> &'static str {
 
 pub(crate) fn size(height: u32, width: u32) -> Option<Size> {
     Some(Size { height, width })
+}
+
+/// All activations.
+pub(crate) const FUNCTIONS: [Function; 12] = [
+    Function::Linear,
+    Function::Relu,
+    Function::Tanh,
+    Function::Elu,
+    Function::Sigmoid,
+    Function::Softmax,
+    Function::LeakyRelu,
+    Function::Selu,
+    Function::Gelu,
+    Function::Silu,
+    Function::Softplus,
+    Function::Relu6,
+];
+
+/// Metrics of losses and accuracies, and of nothing else but perhaps the learning rate.
+pub(crate) fn schema(learning_rate: bool) -> Schema {
+    Schema::new(&Reported {
+        classes: 0,
+        class_names: &[],
+        top_k: 1,
+        train_tracks: false,
+        validation_tracks: false,
+        learning_rate,
+    })
 }
 
 /// An activation without options.

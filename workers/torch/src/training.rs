@@ -276,14 +276,9 @@ impl Fit<'_> {
         tracks: Option<&Tensor>,
     ) -> Result<(), TchError> {
         let scores = self.method.loss.scores(outputs)?;
-        match tracks {
-            Some(tracks) => {
-                let probabilities = self.method.loss.probabilities(outputs)?;
-                let tracks = Some((&probabilities, tracks));
-                totals.add(&Batch { loss, scores: &scores, labels, tracks })
-            }
-            None => totals.add(&Batch { loss, scores: &scores, labels, tracks: None }),
-        }
+        let probabilities = tracks.map(|_| self.method.loss.probabilities(outputs)).transpose()?;
+        let tracks = probabilities.as_ref().zip(tracks);
+        totals.add(&Batch { loss, scores: &scores, labels, tracks })
     }
 }
 

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Case, Golden, assert_close, assert_near, cases};
 use crate::loss::{Loss, class_weights};
-use crate::metrics::{Batch, Reported, Schema, Scores, Totals};
+use crate::metrics::{Batch, Scores, Totals};
 use crate::network::{Mode, Network};
 use crate::optimizer::{self, Optimizer};
 use crate::schedule::Schedule;
@@ -89,14 +89,7 @@ fn optimizers_walk_as_in_keras() {
 #[test]
 fn schedules_change_the_learning_rate_as_in_keras() {
     let golden = Golden::read("training.npz");
-    let schema = Schema::new(&Reported {
-        classes: 0,
-        class_names: &[],
-        top_k: 1,
-        train_tracks: false,
-        validation_tracks: false,
-        learning_rate: true,
-    });
+    let schema = testing::schema(true);
     for case in cases("schedules") {
         let (mut descent, training) = Descent::new(&golden, "schedules", &case);
         let base = optimizer::learning_rate(&training.optimizer.expect("it has one"));

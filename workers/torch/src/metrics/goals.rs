@@ -206,23 +206,13 @@ mod tests {
     use sweep_proto::v1::ObjectiveTerm;
 
     use super::*;
-    use crate::metrics::{Reported, Scores};
-
-    fn schema() -> Schema {
-        Schema::new(&Reported {
-            classes: 0,
-            class_names: &[],
-            top_k: 1,
-            train_tracks: false,
-            validation_tracks: false,
-            learning_rate: false,
-        })
-    }
+    use crate::metrics::Scores;
+    use crate::testing;
 
     fn of(accuracy: f64, val_loss: f64) -> Measured {
         let train = Scores { accuracy, ..Scores::default() };
         let validation = Scores { loss: val_loss, ..Scores::default() };
-        schema().measured(&train, &validation, 0.1)
+        testing::schema(false).measured(&train, &validation, 0.1)
     }
 
     fn measured(val_loss: f64) -> Measured {
@@ -231,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_goal_has_a_known_metric_and_a_direction() {
-        let goal = |metric, direction| Goal::new("monitor", metric, direction, &schema());
+        let goal =
+            |metric, direction| Goal::new("monitor", metric, direction, &testing::schema(false));
         assert!(goal("val_loss", Direction::Min.into()).is_ok());
         let error = goal("val_roc", Direction::Min.into()).expect_err("unknown").to_string();
         assert!(error.starts_with("the monitor `val_roc` is not measured"), "{error}");
@@ -243,7 +234,8 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_epochs_is_the_best() {
-        let goal = Goal::new("objective", "val_loss", Direction::Min.into(), &schema());
+        let goal =
+            Goal::new("objective", "val_loss", Direction::Min.into(), &testing::schema(false));
         let mut best = Best::new(Aim::One(goal.expect("it is measured")));
         let losses = [f64::NAN, 3.0, 2.0, 2.0, f64::NAN, 2.5, 1.0];
         let improves = losses.map(|value| best.improves(&measured(value)));
@@ -265,12 +257,13 @@ mod tests {
                 term("accuracy", Direction::Max, 1.0),
             ],
         };
-        let mut best = Best::new(Aim::new(&objective, &schema()).expect("both are measured"));
+        let mut best =
+            Best::new(Aim::new(&objective, &testing::schema(false)).expect("both are measured"));
         let improves = [(1.0, 0.5), (1.0, 0.5), (1.1, 0.75), (0.5, 0.0)]
             .map(|(loss, accuracy)| best.improves(&of(accuracy, loss)));
         assert_eq!(improves, [true, false, true, true]);
         let unknown = Objective { terms: vec![term("val_roc", Direction::Max, 1.0)], ..objective };
-        assert!(Aim::new(&unknown, &schema()).is_err());
+        assert!(Aim::new(&unknown, &testing::schema(false)).is_err());
     }
 
     #[test]
@@ -283,7 +276,7 @@ mod tests {
                 min_delta,
                 restore_best: false,
             };
-            let stopping = EarlyStopping::new(&settings, &schema());
+            let stopping = EarlyStopping::new(&settings, &testing::schema(false));
             let mut stopping = stopping.expect("it is measured");
             losses.iter().position(|&loss| stopping.judge(&measured(loss)) == Verdict::Ends)
         };

@@ -3,24 +3,14 @@
 use sweep_proto::v1::{Cosine, Direction, Exponential, Step};
 
 use super::*;
-use crate::metrics::{Reported, Scores};
+use crate::metrics::Scores;
+use crate::testing;
 
 const BASE: f64 = 0.5;
 
-fn schema() -> Schema {
-    Schema::new(&Reported {
-        classes: 0,
-        class_names: &[],
-        top_k: 1,
-        train_tracks: false,
-        validation_tracks: false,
-        learning_rate: true,
-    })
-}
-
 fn schedule(kind: Kind) -> Result<Schedule, TrainingError> {
     let settings = v1::Schedule { kind: Some(kind) };
-    Schedule::new(BASE, Some(&settings), 4, &schema())
+    Schedule::new(BASE, Some(&settings), 4, &testing::schema(true))
 }
 
 fn rates(kind: Kind, epochs: u32) -> Vec<f64> {
@@ -30,7 +20,8 @@ fn rates(kind: Kind, epochs: u32) -> Vec<f64> {
 
 #[test]
 fn from_epoch_to_epoch() {
-    let constant = Schedule::new(BASE, None, 4, &schema()).expect("nothing to get wrong");
+    let constant =
+        Schedule::new(BASE, None, 4, &testing::schema(true)).expect("nothing to get wrong");
     assert_eq!(constant.learning_rate(7, 99), BASE);
     let exponential = Kind::Exponential(Exponential { hold: 2, factor: 0.5 });
     assert_eq!(rates(exponential, 5), [0.5, 0.5, 0.25, 0.125, 0.0625]);
@@ -68,7 +59,7 @@ fn after(settings: v1::Plateau, losses: &[f64]) -> Vec<f64> {
     let mut rates = Vec::new();
     for &loss in losses {
         let scores = Scores { loss, ..Scores::default() };
-        schedule.follow(&schema().measured(&scores, &scores, 0.0));
+        schedule.follow(&testing::schema(true).measured(&scores, &scores, 0.0));
         // Whatever it remembers is in its state.
         let mut other = self::schedule(Kind::Plateau(plateau(9, 9, 9.0))).expect("a meaning");
         assert!(other.set_state(schedule.state()) && other.state() == schedule.state());
@@ -103,7 +94,8 @@ fn what_has_no_meaning_is_named() {
     let unknown = Kind::Plateau(v1::Plateau { monitor: "roc".to_owned(), ..plateau(1, 0, 0.0) });
     let error = schedule(unknown).expect_err("not measured").to_string();
     assert!(error.starts_with("the schedule's monitor `roc` is not measured; "), "{error}");
-    let mut constant = Schedule::new(BASE, None, 4, &schema()).expect("nothing to get wrong");
+    let mut constant =
+        Schedule::new(BASE, None, 4, &testing::schema(true)).expect("nothing to get wrong");
     let state = PlateauState { learning_rate: 0.1, best: None, waited: 0, resting: 0 };
     assert!(!constant.set_state(Some(state)) && constant.set_state(None));
 }

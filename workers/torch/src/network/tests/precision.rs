@@ -110,20 +110,7 @@ fn every_layer() -> Vec<(&'static [u32], LayerKind)> {
         let network = MobileNetV2 { alpha: 0.1, trainable, weights: None };
         found.push((&[40, 33, 3], LayerKind::MobilenetV2(network)));
     }
-    for function in [
-        Function::Linear,
-        Function::Relu,
-        Function::Tanh,
-        Function::Elu,
-        Function::Sigmoid,
-        Function::Softmax,
-        Function::LeakyRelu,
-        Function::Selu,
-        Function::Gelu,
-        Function::Silu,
-        Function::Softplus,
-        Function::Relu6,
-    ] {
+    for function in testing::FUNCTIONS {
         found.push((SEQUENCE, activation(function)));
         found.push((SEQUENCE, dense(3, function)));
     }

@@ -9,9 +9,9 @@ use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::parallel::Merge;
 use sweep_proto::v1::{
     Activation, BatchNorm, Bidirectional, Concatenate, Conv1d, Conv2d, Dense, DepthwiseConv2d,
-    Dropout, Flatten, Function, GaussianNoise, GlobalPool, Gru, Join, Layer, LayerNorm, Lstm,
-    MobileNetV2, Normalization, Padding, Permute, Pool1d, Pool2d, Reduction, Regularizer,
-    Rescaling, Reshape, SeparableConv2d, SimpleRnn, Size, SpatialDropout, SpecAugment, ToSequence,
+    Dropout, Flatten, GaussianNoise, GlobalPool, Gru, Join, Layer, LayerNorm, Lstm, MobileNetV2,
+    Normalization, Padding, Permute, Pool1d, Pool2d, Reduction, Regularizer, Rescaling, Reshape,
+    SeparableConv2d, SimpleRnn, Size, SpatialDropout, SpecAugment, ToSequence,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -71,20 +71,7 @@ impl Dice {
     }
 
     fn activation(&mut self) -> Option<Activation> {
-        let function = self.pick(&[
-            Function::Linear,
-            Function::Relu,
-            Function::Tanh,
-            Function::Elu,
-            Function::Sigmoid,
-            Function::Softmax,
-            Function::LeakyRelu,
-            Function::Selu,
-            Function::Gelu,
-            Function::Silu,
-            Function::Softplus,
-            Function::Relu6,
-        ]);
+        let function = self.pick(&testing::FUNCTIONS);
         let slope = self.pick(&[0.2, 0.0, -0.1]);
         (!self.one_in(6)).then_some(Activation { function: function.into(), slope })
     }
