@@ -12,6 +12,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -20,6 +21,7 @@ use super::ahead::lengths;
 use super::error::io_error;
 use super::features::Recordings;
 use super::npy::{self, Dtype};
+use super::source::digests::Digests;
 use super::source::files::Files;
 use super::source::folder::Content;
 use super::source::image::Images;
@@ -54,8 +56,8 @@ fn cache_dir_of(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
 
 /// Brings a dataset into the cache, unless it is there.
 ///
-/// Either way all files are read once, to know their content. Those that cannot
-/// be used are left out and listed in the manifest.
+/// Files whose content is not known from an earlier time are read once to know it.
+/// Those that cannot be used are left out and listed in the manifest.
 ///
 /// # Errors
 ///
@@ -89,6 +91,7 @@ fn open<'a>(
     progress: &dyn Progress,
 ) -> Result<Box<dyn Input + 'a>, DataError> {
     let classes = settings.classes.as_deref();
+    let digests = |folder: &Path| Digests::open(cache, folder, SystemTime::now());
     match &settings.source {
         Source::Recordings(recordings) => {
             let made_up;
@@ -99,14 +102,14 @@ fn open<'a>(
                     made_up.as_path()
                 }
             };
-            let extractor = Recordings::new(recordings);
-            let files = Files::read(root, Content::Recordings, classes, extractor, progress)?;
+            let (content, extractor) = (Content::Recordings, Recordings::new(recordings));
+            let files = Files::read(root, content, classes, extractor, &digests(root), progress)?;
             Ok(Box::new(files))
         }
         Source::Table(table) => Ok(Box::new(Table::read(table, classes)?)),
         Source::Images(images) => {
-            let (root, extractor) = (&images.folder, Images(images));
-            let files = Files::read(root, Content::Images, classes, extractor, progress)?;
+            let (root, content, extractor) = (&images.folder, Content::Images, Images(images));
+            let files = Files::read(root, content, classes, extractor, &digests(root), progress)?;
             Ok(Box::new(files))
         }
     }

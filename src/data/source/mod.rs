@@ -4,6 +4,7 @@
 //! and writes its examples in one go. Sources do not know how examples are
 //! divided, nor where datasets lie.
 
+pub(super) mod digests;
 pub(super) mod files;
 pub(super) mod folder;
 pub(super) mod image;
