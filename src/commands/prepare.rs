@@ -22,10 +22,9 @@ pub(super) fn execute(arguments: &PrepareArgs) -> Result<(), Failure> {
     println!("classes     {} ({})", manifest.classes.len(), manifest.classes.join(", "));
     println!("shape       ({})", shape.join(", "));
     println!("tracks      {}", manifest.tracks);
-    println!(
-        "examples    {}: {} to train, {} to validate, {} to test",
-        manifest.examples, manifest.train, manifest.validation, manifest.test
-    );
+    let parts: Vec<String> =
+        manifest.parts.iter().map(|part| format!("{} {}", part.name, part.rows.len())).collect();
+    println!("examples    {}: {}", manifest.examples, parts.join(", "));
     println!("left out    {}", manifest.skipped.len());
     println!("made        {}", if prepared.cached { "earlier" } else { "now" });
     Ok(())

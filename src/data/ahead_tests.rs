@@ -4,7 +4,7 @@
 use super::*;
 use crate::data::{
     Channels, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings, RawSettings,
-    Slices, SplitSettings, SynthSettings, TableSettings,
+    Slices, SplitSettings, SynthSettings, TableSettings, Validation,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
@@ -21,7 +21,12 @@ fn settings(source: Source) -> DataSettings {
     DataSettings {
         source,
         classes: Some(vec!["rock".to_owned(), "jazz".to_owned()]),
-        split: SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track },
+        split: SplitSettings {
+            test: 0.2,
+            validation: Validation::Share(0.1),
+            seed: 42,
+            group: Group::Track,
+        },
     }
 }
 

@@ -13,6 +13,7 @@ mod ahead;
 mod error;
 mod features;
 mod npy;
+mod parts;
 mod prepare;
 mod progress;
 mod random;
@@ -28,12 +29,13 @@ use serde::{Deserialize, Serialize};
 
 pub use ahead::{known_ahead, survey};
 pub use error::{Content, DataError};
+pub(crate) use parts::SPLITS;
 pub use prepare::{cache_dir, prepare};
 pub use progress::{Progress, Quiet};
 pub use settings::{
     Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
     Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
-    TableSettings,
+    TableSettings, Validation,
 };
 pub use source::table::TableProblem;
 pub use synth::{Synthesized, synthesize};
@@ -51,14 +53,49 @@ pub struct Manifest {
     pub examples: u64,
     /// Number of tracks they come from: recordings, images, rows of a table.
     pub tracks: u64,
-    /// Number of examples to train on.
-    pub train: u64,
-    /// Number of examples to validate on.
-    pub validation: u64,
-    /// Number of examples kept for the end.
-    pub test: u64,
+    /// How the examples are divided: `train` and `validation`, or `fold-1`,
+    /// `fold-2`, ..., and then `test`, kept for the end.
+    pub parts: Vec<Part>,
     /// Recordings or images that could not be used, with the reason.
     pub skipped: Vec<Skipped>,
+}
+
+/// Examples that have the same use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its array of rows is `<name>.npy`.
+    pub name: String,
+    /// How many of each class, in the order of the classes.
+    pub classes: Vec<u64>,
+    /// Its rows of `x.npy`, ascending. Every row is in one part.
+    pub rows: Vec<u64>,
+}
+
+impl Manifest {
+    /// A part; of those there are.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// What is lacking in a part that has examples, a line for each class: a part
+    /// that is cut off at the tail does not look at classes.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        let used = self.parts.iter().filter(|part| !part.rows.is_empty());
+        let gaps = used.flat_map(|part| {
+            let lacking = self.classes.iter().zip(&part.classes).filter(|&(_, &count)| count == 0);
+            lacking.map(|(class, _)| format!("`{}` has no example of class `{class}`", part.name))
+        });
+        gaps.collect()
+    }
+
+    /// How many examples are trained and validated on.
+    #[must_use]
+    pub fn learning(&self) -> u64 {
+        let test = self.part("test").map_or(0, |part| part.rows.len() as u64);
+        self.examples - test
+    }
 }
 
 /// A recording or an image that could not be used.

@@ -2,8 +2,10 @@
 //!
 //! `<cache>/datasets/<digest>/` holds `manifest.json`, `x.npy` (`[N, ...]`,
 //! examples with channels last: f32, or u8 for images), `y.npy` (`[N]`, i64,
-//! index of the class), `groups.npy` (`[N]`, i64, index of the track),
-//! `train.npy`, `validation.npy`, `test.npy` (i64, rows of `x.npy`) and
+//! index of the class), `groups.npy` (`[N]`, i64, index of the track), an array of
+//! rows of `x.npy` (i64) for each part, `train.npy`, `validation.npy` and
+//! `test.npy`, or with folds `fold-1.npy`, `fold-2.npy`, ... and `test.npy`,
+//! `splits.csv` (the same for people: row, track, class and part) and
 //! `tracks.json` (the names of the tracks: recordings, images or rows of the
 //! table). The digest covers everything that the arrays depend on, so a folder
 //! of the right name is right.
@@ -21,13 +23,14 @@ use super::ahead::lengths;
 use super::error::io_error;
 use super::features::Recordings;
 use super::npy::{self, Dtype};
+use super::parts;
 use super::source::digests::Digests;
 use super::source::files::Files;
 use super::source::folder::Content;
 use super::source::image::Images;
 use super::source::table::Table;
 use super::source::{Input, Outcome};
-use super::split::{Shortage, Split, split};
+use super::split::{Shortage, split};
 use super::staging::Staging;
 use super::{
     DataError, DataSettings, Group, Manifest, Origin, Prepared, Progress, Source, SplitSettings,
@@ -35,7 +38,7 @@ use super::{
 };
 
 /// Number it up whenever the same settings and files give other arrays.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where datasets are kept: `$SWEEP_CACHE`, else `$XDG_CACHE_HOME/sweep`, else
 /// `$HOME/.cache/sweep`, else a folder for temporary files.
@@ -154,14 +157,16 @@ fn read_complete(place: &Path, digest: &str, dtype: Dtype) -> Option<Manifest> {
         ("x.npy", dtype, manifest.examples, &shape[..]),
         ("y.npy", Dtype::I64, manifest.examples, &[]),
         ("groups.npy", Dtype::I64, manifest.examples, &[]),
-        ("train.npy", Dtype::I64, manifest.train, &[]),
-        ("validation.npy", Dtype::I64, manifest.validation, &[]),
-        ("test.npy", Dtype::I64, manifest.test, &[]),
     ];
     let whole = arrays.iter().all(|&(name, dtype, rows, row_shape)| {
         npy::is_complete(&place.join(name), dtype, rows, row_shape)
     });
-    (whole && place.join("tracks.json").is_file()).then_some(manifest)
+    let divided = manifest.parts.iter().all(|part| {
+        let rows = part.rows.len() as u64;
+        npy::is_complete(&place.join(format!("{}.npy", part.name)), Dtype::I64, rows, &[])
+    });
+    let told = ["tracks.json", parts::SPLITS].iter().all(|name| place.join(name).is_file());
+    (whole && divided && told).then_some(manifest)
 }
 
 /// A dataset that is to be written.
@@ -178,17 +183,18 @@ impl Dataset<'_> {
         let track_classes: Vec<usize> = outcome.tracks.iter().map(|track| track.class).collect();
         let split = split(&track_classes, &outcome.groups, classes.len(), &self.settings.split)
             .map_err(|shortage| self.too_few(shortage, &classes, &outcome))?;
-        let Split { train, validation, test } = &split;
         let labels: Vec<i64> =
             outcome.groups.iter().map(|&track| track_classes[track] as i64).collect();
         let groups: Vec<i64> = outcome.groups.iter().map(|&track| track as i64).collect();
         let names: Vec<&str> = outcome.tracks.iter().map(|track| track.name.as_str()).collect();
         npy::write_i64(&folder.join("y.npy"), &labels)?;
         npy::write_i64(&folder.join("groups.npy"), &groups)?;
-        npy::write_i64(&folder.join("train.npy"), train)?;
-        npy::write_i64(&folder.join("validation.npy"), validation)?;
-        npy::write_i64(&folder.join("test.npy"), test)?;
+        for (name, rows) in split.parts() {
+            npy::write_i64(&folder.join(format!("{name}.npy")), rows)?;
+        }
         write_json(&folder.join("tracks.json"), &names)?;
+        let parts = parts::of(&split, &labels, classes.len());
+        parts::write(&folder.join(parts::SPLITS), &parts, &outcome, &classes)?;
 
         let manifest = Manifest {
             digest: self.digest.to_owned(),
@@ -196,9 +202,7 @@ impl Dataset<'_> {
             input_shape: lengths(&outcome.shape).expect("each length is below 2^32"),
             examples: labels.len() as u64,
             tracks: names.len() as u64,
-            train: train.len() as u64,
-            validation: validation.len() as u64,
-            test: test.len() as u64,
+            parts,
             skipped: outcome.skipped,
         };
         write_json(&folder.join("manifest.json"), &manifest)?;
@@ -221,7 +225,8 @@ impl Dataset<'_> {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DataError> {
-    let mut json = serde_json::to_vec_pretty(value).expect("strings and finite numbers are JSON");
+    // Not spread over lines: a manifest has a number for each row.
+    let mut json = serde_json::to_vec(value).expect("strings and finite numbers are JSON");
     json.push(b'\n');
     File::create(path)
         .and_then(|mut file| file.write_all(&json).and_then(|()| file.sync_all()))

@@ -11,7 +11,7 @@ use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
     Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
-    RecordingSettings, Slices, SynthSettings, TableSettings, known_ahead, survey,
+    RecordingSettings, Slices, SynthSettings, TableSettings, Validation, known_ahead, survey,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
@@ -58,7 +58,12 @@ impl Place {
         DataSettings {
             source: Source::Recordings(RecordingSettings { origin, clip: None, slices, features }),
             classes: None,
-            split: SplitSettings { test: 0.25, validation: 0.34, seed: 1, group: Group::Track },
+            split: SplitSettings {
+                test: 0.25,
+                validation: Validation::Share(0.34),
+                seed: 1,
+                group: Group::Track,
+            },
         }
     }
 
@@ -140,8 +145,10 @@ fn a_folder_becomes_arrays() {
     assert_eq!(manifest.digest.len(), 64);
     assert_eq!(manifest.classes, ["blues", "folk", "jazz"]);
     assert_eq!(manifest.input_shape, [10, 12, 1]);
-    assert_eq!((manifest.examples, manifest.tracks, manifest.train), (12, 12, 6));
-    assert_eq!((manifest.validation, manifest.test), (3, 3));
+    assert_eq!((manifest.examples, manifest.tracks, manifest.learning()), (12, 12, 9));
+    let parts = manifest.parts.iter().map(|part| (part.name.as_str(), &part.classes[..]));
+    let sizes = [("train", &[2, 2, 2][..]), ("validation", &[1, 1, 1]), ("test", &[1, 1, 1])];
+    assert!(parts.eq(sizes), "{:?}", manifest.parts);
     assert_eq!(manifest.skipped, []);
 
     let (shape, values) = read_f32(&path.join("x.npy"));
@@ -166,6 +173,47 @@ fn a_folder_becomes_arrays() {
     let recordings = Recordings::new(recordings);
     let row = recordings.extract(tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
     assert_eq!(values[5 * 120..6 * 120], row.values);
+}
+
+/// How many examples are kept for the end.
+fn tested(manifest: &Manifest) -> usize {
+    manifest.part("test").unwrap().rows.len()
+}
+
+#[test]
+fn parts_are_told_in_three_ways() {
+    let place = Place::new();
+    place.write("folk/a, \"b\".wav", &tone(8000, 100, 800));
+    let mut settings = place.settings();
+    settings.split.validation = Validation::Folds(3);
+    let Prepared { path, manifest, .. } = place.prepare(&settings).unwrap();
+    let names: Vec<&str> = manifest.parts.iter().map(|part| part.name.as_str()).collect();
+    assert_eq!(names, ["fold-1", "fold-2", "fold-3", "test"]);
+    let lines = fs::read_to_string(path.join("splits.csv")).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines[0], "row,track,class,part");
+    for part in &manifest.parts {
+        let rows = read_i64(&path.join(format!("{}.npy", part.name)));
+        assert!(
+            part.rows.iter().eq(rows
+                .iter()
+                .map(|row| row.cast_unsigned())
+                .collect::<Vec<_>>()
+                .iter())
+        );
+        assert_eq!(part.classes.iter().sum::<u64>(), part.rows.len() as u64);
+        for &row in &part.rows {
+            let line = lines[row as usize + 1];
+            assert!(line.starts_with(&format!("{row},")) && line.ends_with(&part.name), "{line}");
+        }
+    }
+    assert!(lines.iter().any(|line| line.contains(r#","folk/a, ""b"".wav",folk,"#)), "{lines:?}");
+    fs::remove_file(path.join("fold-2.npy")).unwrap();
+    assert!(!place.prepare(&settings).unwrap().cached);
+
+    settings.split.validation = Validation::Folds(4);
+    let error = place.prepare(&settings).unwrap_err().to_string();
+    assert!(error.ends_with("recordings for this split: 4 of at least 5"), "{error}");
 }
 
 #[test]
@@ -211,7 +259,7 @@ fn rows_are_divided_one_by_one_where_the_file_says_so() {
     apart.split.group = Group::None;
     let (grouped, apart) = (place.prepare(&grouped).unwrap(), place.prepare(&apart).unwrap());
     assert_ne!(grouped.manifest.digest, apart.manifest.digest);
-    assert_eq!((apart.manifest.examples, apart.manifest.test), (96, 24));
+    assert_eq!((apart.manifest.examples, tested(&apart.manifest)), (96, 24));
     let tracks_in = |prepared: &Prepared, set: &str| -> BTreeSet<i64> {
         let groups = read_i64(&prepared.path.join("groups.npy"));
         let rows = read_i64(&prepared.path.join(set));
@@ -520,7 +568,10 @@ fn impossible_settings_are_refused_with_their_name() {
             with(Features::Raw(RawSettings { sample_rate: 8000, samples: Some(0) })),
         ),
         ("split.test", split(SplitSettings { test: 1.0, ..settings.split })),
-        ("split.validation", split(SplitSettings { validation: f64::NAN, ..settings.split })),
+        (
+            "split.validation",
+            split(SplitSettings { validation: Validation::Share(f64::NAN), ..settings.split }),
+        ),
         ("classes", DataSettings { classes: Some(vec![]), ..settings.clone() }),
     ] {
         let error = place.prepare(&settings).unwrap_err().to_string();
@@ -583,7 +634,7 @@ fn a_table_becomes_arrays() {
     let prepared = place.prepare(&settings).unwrap();
     let Prepared { path, manifest, .. } = &prepared;
     assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
-    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (16, 16, 4));
+    assert_eq!((manifest.examples, manifest.tracks, tested(manifest)), (16, 16, 4));
     let (shape, values) = read_f32(&path.join("x.npy"));
     assert_eq!(shape, [16, 57]);
     assert_eq!(values[57 * 3 + 2], 302.5);
@@ -643,7 +694,7 @@ fn images_become_arrays() {
     let Prepared { path, manifest, .. } = &prepared;
     assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
     assert_eq!(manifest.input_shape, [256, 256, 3]);
-    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (12, 12, 3));
+    assert_eq!((manifest.examples, manifest.tracks, tested(manifest)), (12, 12, 3));
     let skipped: Vec<(&str, &str)> = manifest
         .skipped
         .iter()

@@ -4,16 +4,19 @@
 //! What belongs to another source than the one given is refused, never ignored.
 
 mod features;
+mod split;
 
 use std::path::PathBuf;
+
+pub(super) use self::split::executions;
 
 use super::error::Fault;
 use super::names::all_of;
 use super::node::{Fields, Node, shorten};
 use super::search::MAX_SEED;
 use crate::data::{
-    Channels, DataError, DataSettings, Group, ImageSettings, Origin, RecordingSettings, Slices,
-    Source, SplitSettings, SynthSettings, TableSettings,
+    Channels, DataError, DataSettings, ImageSettings, Origin, RecordingSettings, Slices, Source,
+    SynthSettings, TableSettings,
 };
 
 const MAX_CLASSES: u32 = 10_000;
@@ -38,7 +41,7 @@ pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
         Some(node) => Some(classes(&node, &source)?),
         None => None,
     };
-    let split = split(fields.optional("split").as_ref())?;
+    let split = split::read(fields.optional("split").as_ref())?;
     let settings = DataSettings { source, classes, split };
     match settings.check() {
         Ok(()) => Ok(settings),
@@ -277,26 +280,4 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
     }
     classes.sort();
     Ok(classes)
-}
-
-fn split(node: Option<&Node<'_>>) -> Result<SplitSettings, Fault> {
-    let mut split = SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track };
-    let Some(node) = node else {
-        return Ok(split);
-    };
-    let keys = ["test", "validation", "seed", "group"];
-    let fields = node.fields("`split`", &keys, &["stratify", "folds"])?;
-    if let Some(node) = fields.optional("test") {
-        split.test = node.real("a share in [0, 1)", |share| (0.0..1.0).contains(&share))?;
-    }
-    if let Some(node) = fields.optional("validation") {
-        split.validation = node.real("a share in (0, 1)", |share| share > 0.0 && share < 1.0)?;
-    }
-    if let Some(node) = fields.optional("seed") {
-        split.seed = node.whole(0..=MAX_SEED)?;
-    }
-    if let Some(node) = fields.optional("group") {
-        split.group = node.word("group", &[("track", Group::Track), ("none", Group::None)], &[])?;
-    }
-    Ok(split)
 }

@@ -123,7 +123,7 @@ impl Experiment {
             document.set(path, value)?;
         }
         search::check_sections(&document).map_err(|fault| document.error(fault))?;
-        let Search { settings, setup, rules } =
+        let Search { mut settings, setup, rules } =
             search::read(&document).map_err(|fault| document.error(fault))?;
         let mut declared = read_space(&document, rules).map_err(|fault| document.error(fault))?;
         for (name, text) in &overrides.fix {
@@ -137,6 +137,10 @@ impl Experiment {
         }
         let Declared { space, entries } = declared;
         let data = read_data(&document).map_err(|fault| document.error(fault))?;
+        let folds = data::executions(&document, &data.split);
+        if let Some(folds) = folds.map_err(|fault| document.error(fault))? {
+            settings.executions_per_trial = folds;
+        }
         let mut experiment = Self {
             settings,
             space,

@@ -171,6 +171,9 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
     for skipped in &prepared.manifest.skipped {
         eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
     }
+    for message in prepared.manifest.gaps() {
+        eprintln!("warning: {message}");
+    }
     Ok(prepared)
 }
 
@@ -220,6 +223,7 @@ fn settle_origin(
     };
     let origin = Origin { experiment: experiment.canonical(), dataset, version };
     directory.set_origin(store, &origin)?;
+    directory.copy_splits(&prepared.path)?;
     Ok(origin)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     DataSettings, Features, ImageSettings, Origin, RecordingSettings, Slices, Source,
-    SplitSettings, SynthSettings, TableSettings,
+    SplitSettings, SynthSettings, TableSettings, Validation,
 };
 use crate::data::{DataError, features};
 
@@ -18,6 +18,8 @@ const MAX_SAMPLES: u32 = 1 << 28;
 const MAX_SECONDS: f64 = 12_000.0;
 const MAX_SLICES: u32 = 10_000;
 const MAX_IMAGE_SIDE: u32 = 4_096;
+/// Each is a file of the dataset, and a training of every trial.
+pub(in crate::data) const MAX_FOLDS: u32 = 100;
 const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_SYNTH_CLASSES: u32 = 1_000;
 /// Five digits number the recordings of a class, as in GTZAN.
@@ -147,11 +149,15 @@ impl SplitSettings {
         if !(0.0..1.0).contains(&self.test) {
             return Err(refused("split.test", format!("{} is not in [0, 1)", self.test)));
         }
-        if !(self.validation > 0.0 && self.validation < 1.0) {
-            let problem = format!("{} is not in (0, 1)", self.validation);
-            return Err(refused("split.validation", problem));
+        let share = |field, share: f64| {
+            let within = share > 0.0 && share < 1.0;
+            if within { Ok(()) } else { Err(refused(field, format!("{share} is not in (0, 1)"))) }
+        };
+        match self.validation {
+            Validation::Share(validation) => share("split.validation", validation),
+            Validation::Tail(validation) => share("split.validation_split", validation),
+            Validation::Folds(folds) => within("split.folds", folds, 2, MAX_FOLDS),
         }
-        Ok(())
     }
 }
 

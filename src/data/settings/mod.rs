@@ -190,12 +190,26 @@ pub enum Channels {
 pub struct SplitSettings {
     /// Share of all tracks, in [0, 1).
     pub test: f64,
-    /// Share of the tracks that are not in the test set, in (0, 1).
-    pub validation: f64,
+    /// What is measured while training, of what is not in the test set.
+    pub validation: Validation,
     /// Seeds the shuffling.
     pub seed: u64,
     /// What is never divided.
     pub group: Group,
+}
+
+/// What is measured while training, of what is not in the test set.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Validation {
+    /// A share of each class, in (0, 1).
+    Share(f64),
+    /// The tail of a shuffled order, in (0, 1) of all: Keras's
+    /// `validation_split`, which does not look at classes.
+    Tail(f64),
+    /// So many equal parts of each class, at least 2; each execution of a trial
+    /// validates on another one and trains on the rest.
+    Folds(u32),
 }
 
 /// What stays together in a split.
@@ -240,6 +254,17 @@ impl Source {
             Self::Recordings(RecordingSettings { origin: Origin::Synthetic(_), .. }) => "synthetic",
             Self::Table(_) => "csv",
             Self::Images(_) => "images",
+        }
+    }
+}
+
+impl SplitSettings {
+    /// Number of folds; none without cross-validation.
+    #[must_use]
+    pub fn folds(&self) -> Option<u32> {
+        match self.validation {
+            Validation::Share(_) | Validation::Tail(_) => None,
+            Validation::Folds(folds) => Some(folds),
         }
     }
 }

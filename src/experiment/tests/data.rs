@@ -4,7 +4,7 @@ use super::{FILE, good};
 use crate::data::{
     Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
     Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, TableSettings,
-    known_ahead,
+    Validation, known_ahead,
 };
 use crate::experiment::Warning;
 
@@ -36,7 +36,12 @@ fn what_is_left_out_is_as_in_librosa() {
             features: Features::Mel(MelSettings { bands: BANDS, frames: None, db: true }),
         }),
         classes: None,
-        split: SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track },
+        split: SplitSettings {
+            test: 0.2,
+            validation: Validation::Share(0.1),
+            seed: 42,
+            group: Group::Track,
+        },
     };
     assert_eq!(data("  audio: clips"), expected);
     assert_eq!(data("  audio: clips\n  features: mel\n  split: {}"), expected);
@@ -160,4 +165,28 @@ fn a_leaky_split_is_one_warning_that_names_the_effect() {
     ] {
         assert_eq!(warnings(&harmless), <[String; 0]>::default());
     }
+}
+
+#[test]
+fn a_split_has_one_way_to_validate() {
+    let validation =
+        |split: &str| data(&format!("  audio: clips\n  split: {split}")).split.validation;
+    assert_eq!(validation("{validation: 0.3}"), Validation::Share(0.3));
+    assert_eq!(validation("{validation_split: 0.1}"), Validation::Tail(0.1));
+    assert_eq!(validation("{folds: 5}"), Validation::Folds(5));
+}
+
+#[test]
+fn with_folds_each_trial_is_trained_on_each() {
+    let folds = FILE.replace("test: 0.2", "test: 0.2, folds: 4");
+    assert_eq!(good(&folds).settings.executions_per_trial, 4);
+    let said = folds.replace("algorithm: random", "algorithm: random, executions_per_trial: 4");
+    assert_eq!(good(&said).settings.executions_per_trial, 4);
+    let other = said.replace("executions_per_trial: 4", "executions_per_trial: 3");
+    let error = crate::experiment::parse(&other, "x.yaml".as_ref()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "x.yaml:3: each trial is trained once on each of the 4 folds of `data.split`"
+    );
+    assert_eq!(error.hint.as_deref(), Some("leave it out"));
 }
