@@ -36,6 +36,8 @@ pub(crate) struct TorchTrainer {
     /// Where inputs lie while they are trained on, which else is decided for each
     /// execution.
     placement: Option<Placement>,
+    /// The dataset of which the log says that it is read from its file.
+    told_of_file: Option<PathBuf>,
     /// Whether the log says that the device has no bf16.
     told_of_precision: bool,
 }
@@ -50,7 +52,13 @@ struct Loaded {
 
 impl TorchTrainer {
     pub(crate) fn new(device: OpenDevice) -> Self {
-        Self { device, dataset: None, placement: None, told_of_precision: false }
+        Self {
+            device,
+            dataset: None,
+            placement: None,
+            told_of_file: None,
+            told_of_precision: false,
+        }
     }
 
     fn execute(
@@ -167,8 +175,18 @@ impl TorchTrainer {
                 )?,
             },
         };
-        let fitting = || self.placement_for(needed, loaded.dataset.input_bytes());
-        loaded.dataset.place(self.placement.unwrap_or_else(fitting))?;
+        let input_bytes = loaded.dataset.input_bytes();
+        let fitting = || self.placement_for(needed, input_bytes);
+        let placement = self.placement.unwrap_or_else(fitting);
+        if placement == Placement::InFile && self.told_of_file.as_ref() != Some(&loaded.folder) {
+            self.told_of_file = Some(loaded.folder.clone());
+            tracing::info!(
+                "{} has no room for {} MiB of examples: they are read from their file",
+                self.device.name,
+                input_bytes >> 20
+            );
+        }
+        loaded.dataset.place(placement)?;
         Ok(&self.dataset.insert(loaded).dataset)
     }
 

@@ -59,6 +59,7 @@ impl Examples {
         Ok(())
     }
 
+    #[cfg(test)]
     pub(crate) fn placement(&self) -> Placement {
         if self.placed.is_some() { Placement::OnDevice } else { Placement::InFile }
     }
