@@ -4,6 +4,7 @@ use sweep_proto::v1::{Axes, MinMaxScaling, Normalization};
 use tch::{Kind, Tensor};
 
 use super::*;
+use crate::device::{self, DeviceChoice};
 
 /// A network that begins by scaling; batches are of a length that leaves rows
 /// at odd addresses.
@@ -114,6 +115,33 @@ fn numbers_of_the_examples_are_kept_with_the_model() {
             let found = Tensor::from_data_size(found.data(), &[12], Kind::Float);
             let off = (found - expected).abs().max().double_value(&[]);
             assert!(off <= tolerance, "{name} is off by {off}");
+        }
+    }
+}
+
+/// Only where there is a GPU. Sums are taken in another order there each time,
+/// so that numbers agree roughly.
+#[test]
+fn a_gpu_gets_the_same_examples_from_the_file() {
+    let Ok(device) = device::open(DeviceChoice::Cuda(0), Some(1)) else { return };
+    let (free, all) = (device.free_bytes(), device.memory_bytes);
+    assert!(free.is_some() && free <= all, "{free:?} of {all:?}");
+    let folder = dataset();
+    let path = folder.path().join("x.npy");
+    let inputs = Tensor::read_npy(&path).expect("just written");
+    let _guard = testing::seed(0);
+    for kind in [Kind::Float, Kind::Uint8] {
+        let inputs = ((&inputs + 1.0) * 80.0).to_kind(Kind::Uint8).to_kind(kind);
+        inputs.write_npy(&path).expect("the folder is writable");
+        let losses = [Placement::OnDevice, Placement::InFile].map(|placement| {
+            let mut trainer = TorchTrainer::new(device.clone());
+            trainer.placement = Some(placement);
+            let mut recorder = Recorder::default();
+            trainer.train(&scaling(folder.path(), 3), &mut recorder).expect("it trains");
+            recorder.values("val_loss")
+        });
+        for (on_device, in_file) in losses[0].iter().zip(&losses[1]) {
+            assert!((on_device - in_file).abs() < 1e-2, "{kind:?}: {losses:?}");
         }
     }
 }
