@@ -31,10 +31,20 @@ const SOURCES: [&str; 4] = ["audio", "synthetic", "csv", "images"];
 /// Keys that say what is made of recordings.
 const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
 const LATER: [&str; 2] = ["npy", "cache"];
+/// Words for what the network does instead, from the examples to train on only.
+const SCALINGS: [&str; 5] = ["scale", "scaling", "scaler", "normalize", "normalization"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
     let keys: Vec<&str> = [&SOURCES[..], &["classes"], &OF_RECORDINGS, &["split"]].concat();
+    if let Some((key, value)) = SCALINGS.iter().find_map(|key| Some((key, node.value().get(key)?)))
+    {
+        let fault = node.child(key, value).fault(format!("`{key}` is not a matter of the data"));
+        return Err(fault.self_contained().hint(
+            "put `normalization` or `min_max_scaling` first into `model`: they take their numbers \
+             of the examples to train on only, and the model keeps them",
+        ));
+    }
     let fields = node.fields("`data`", &keys, &LATER)?;
     let source = source(&fields)?;
     let classes = match fields.optional("classes") {

@@ -15,6 +15,7 @@ use tch::Device;
 
 mod checkpoints;
 mod memory;
+mod placement;
 mod settings;
 
 use super::*;
@@ -125,6 +126,7 @@ fn trainer() -> TorchTrainer {
         name: "cpu".into(),
         description: "cpu, 2 threads".into(),
         memory_bytes: None,
+        free_at_first_bytes: None,
         has_bf16: false,
     })
 }
