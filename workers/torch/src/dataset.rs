@@ -1,8 +1,9 @@
 //! A prepared dataset, as it is trained on.
 //!
 //! A dataset's folder holds `x.npy` (examples, channels last), `y.npy` (a class
-//! for each), the row numbers of each part in `train.npy` and `validation.npy`,
-//! and, where examples are parts of recordings, `groups.npy` (the track of each).
+//! for each), the row numbers of each part in `train.npy` and `validation.npy`, or
+//! in `fold-1.npy`, `fold-2.npy`, ... where every fold validates once, and, where
+//! examples are parts of recordings, `groups.npy` (the track of each).
 //! The inputs, which may be more than fit into memory, are mapped; the rest is
 //! small and read. The test part is never read: it is for the end, and nothing
 //! that is measured here may depend on it.
@@ -14,6 +15,7 @@ mod tracks;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sweep_proto::v1;
 use tch::{Device, Kind, Tensor};
 
 pub(crate) use self::examples::{Batch, Examples, Placement};
@@ -36,8 +38,7 @@ impl Dataset {
     /// Opens a dataset's folder; the inputs stay in their file until they are
     /// placed.
     ///
-    /// - `input_shape`: shape of one example, channels last
-    /// - `classes`: how many classes there are
+    /// - `specification`: what it must be, and the fold to validate on
     /// - `device`: where it is trained on
     ///
     /// # Errors
@@ -46,11 +47,11 @@ impl Dataset {
     /// or row numbers are not what they must be.
     pub(crate) fn open(
         folder: &Path,
-        input_shape: &[u32],
-        classes: u32,
+        specification: &v1::Dataset,
         device: Device,
     ) -> Result<Self, DatasetError> {
-        let labels = read_integers(&folder.join("y.npy"), i64::from(classes))?;
+        let v1::Dataset { input_shape, classes, folds, fold, .. } = specification;
+        let labels = read_integers(&folder.join("y.npy"), i64::from(*classes))?;
         let count = labels.size()[0];
         let path = folder.join("x.npy");
         let inputs = Arc::new(Array::open(&path)?);
@@ -71,8 +72,11 @@ impl Dataset {
         } else {
             None
         };
-        let part = |path: &Path| -> Result<Examples, DatasetError> {
-            let rows = read_integers(path, count)?;
+        let part = |files: &[PathBuf]| -> Result<Examples, DatasetError> {
+            let rows: Vec<Tensor> =
+                files.iter().map(|path| read_integers(path, count)).collect::<Result<_, _>>()?;
+            // The order of the file, whatever the folds are.
+            let (rows, _) = Tensor::f_cat(&rows, 0)?.f_sort(0, false)?;
             let labels = labels.f_index_select(0, &rows)?;
             let tracks = match &groups {
                 Some(groups) => Tracks::new(&groups.f_index_select(0, &rows)?, &labels, device)?,
@@ -83,7 +87,7 @@ impl Dataset {
             let rows = Rows::new(Arc::clone(&inputs), rows, device);
             Ok(Examples::new(rows, labels.f_to(device)?, tracks))
         };
-        let [train, validation] = parts(folder);
+        let [train, validation] = parts(folder, *folds, *fold);
         Ok(Self { train: part(&train)?, validation: part(&validation)? })
     }
 
@@ -103,9 +107,17 @@ impl Dataset {
     }
 }
 
-/// The files with the row numbers of the part to train on, and to validate on.
-fn parts(folder: &Path) -> [PathBuf; 2] {
-    ["train.npy", "validation.npy"].map(|file| folder.join(file))
+/// The files with the row numbers of what is trained on, and of what is validated
+/// on.
+///
+/// - `folds`: how many there are, if any
+/// - `fold`: the one to validate on, from 1
+fn parts(folder: &Path, folds: u32, fold: u32) -> [Vec<PathBuf>; 2] {
+    if folds == 0 {
+        return ["train.npy", "validation.npy"].map(|file| vec![folder.join(file)]);
+    }
+    let file = |number| folder.join(format!("fold-{number}.npy"));
+    [(1..=folds).filter(|number| *number != fold).map(file).collect(), vec![file(fold)]]
 }
 
 /// Reads `[n]` integers in `0..limit`, `n` at least one, as i64 on the CPU.
@@ -130,13 +142,35 @@ fn read_integers(path: &Path, limit: i64) -> Result<Tensor, DatasetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::testing::{self, specification};
+
+    #[test]
+    fn each_fold_validates_and_the_others_train() {
+        let folder = testing::write_dataset(6, &[1], 2);
+        for (fold, rows) in [(1, [5_i64, 0]), (2, [1, 3]), (3, [2, 4])] {
+            let file = folder.path().join(format!("fold-{fold}.npy"));
+            Tensor::from_slice(&rows).write_npy(file).expect("the folder is writable");
+        }
+        let labels = |examples: &Examples| {
+            Vec::<i64>::try_from(&examples.labels).expect("a row of integers")
+        };
+        let read = |fold| {
+            let specification = v1::Dataset { folds: 3, fold, ..specification(&[1], 2) };
+            Dataset::open(folder.path(), &specification, Device::Cpu)
+        };
+        let second = read(2).expect("just written");
+        // Rows 1 and 3 validate; 0, 2, 4 and 5 train, in this order.
+        assert_eq!(labels(&second.validation), [1, 1]);
+        assert_eq!(labels(&second.train), [0, 0, 0, 1]);
+        let error = read(4).expect_err("there are three").to_string();
+        assert!(error.contains("fold-4.npy: No such file"), "{error}");
+    }
 
     #[test]
     fn parts_hold_their_rows() {
         let folder = testing::write_dataset(10, &[2, 2, 1], 2);
-        let dataset =
-            Dataset::open(folder.path(), &[2, 2, 1], 2, Device::Cpu).expect("just written");
+        let dataset = Dataset::open(folder.path(), &specification(&[2, 2, 1], 2), Device::Cpu)
+            .expect("just written");
         assert_eq!(dataset.train.len() + dataset.validation.len(), 9);
         let batch = dataset.train.in_order(3).expect("a thread").next().expect("there are seven");
         assert_eq!(batch.expect("small").inputs.size(), [3, 2, 2, 1]);
@@ -149,7 +183,7 @@ mod tests {
         let read = |groups: [i64; 10]| {
             let groups = Tensor::from_slice(&groups);
             groups.write_npy(folder.path().join(GROUPS)).expect("the folder is writable");
-            Dataset::open(folder.path(), &[2, 2, 1], 2, Device::Cpu)
+            Dataset::open(folder.path(), &specification(&[2, 2, 1], 2), Device::Cpu)
         };
         // Rows 0 to 6 are to train on, 7 and 8 to validate on; classes alternate.
         let dataset = read([7, 3, 7, 9, 7, 3, 4, 9, 8, 0]).expect("just written");
@@ -161,7 +195,8 @@ mod tests {
         assert!(mixed.train.tracks.is_none(), "one track of two classes");
         assert!(read([-1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
         Tensor::from_slice(&[0_i64; 9]).write_npy(folder.path().join(GROUPS)).expect("writable");
-        let error = Dataset::open(folder.path(), &[2, 2, 1], 2, Device::Cpu).expect_err("short");
+        let error = Dataset::open(folder.path(), &specification(&[2, 2, 1], 2), Device::Cpu)
+            .expect_err("short");
         let error = error.to_string();
         assert!(error.ends_with("groups.npy: its shape is [9] instead of [10]"), "{error}");
     }
@@ -170,7 +205,7 @@ mod tests {
     fn files_that_contradict_the_specification_are_named() {
         let folder = testing::write_dataset(10, &[2, 2, 1], 2);
         let error = |shape: &[u32], classes| {
-            Dataset::open(folder.path(), shape, classes, Device::Cpu)
+            Dataset::open(folder.path(), &specification(shape, classes), Device::Cpu)
                 .expect_err("the specification is wrong")
                 .to_string()
         };

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::parallel::Merge;
 use sweep_proto::v1::{
-    Activation, Add, BatchNorm, Branch, Concatenate, Conv1d, Conv2d, Dense, Dropout, Flatten,
-    Function, Gru, Layer, Lstm, Model, Padding, Parallel, Pool2d, Reduction, SimpleRnn, Size,
-    ToSequence,
+    Activation, Add, BatchNorm, Branch, Concatenate, Conv1d, Conv2d, Dataset, Dense, Dropout,
+    Flatten, Function, Gru, Layer, Lstm, Model, Padding, Parallel, Pool2d, Reduction, SimpleRnn,
+    Size, ToSequence,
 };
 use tch::Tensor;
 use tempfile::TempDir;
@@ -61,6 +61,11 @@ pub(crate) fn write_dataset(examples: i64, shape: &[i64], classes: i64) -> TempD
 pub(crate) fn adapt(network: &mut Network, inputs: &Tensor, batch_size: i64) {
     let batches = || Ok(inputs.split(batch_size, 0).into_iter().map(Ok));
     network.adapt(batches).expect("shapes fit");
+}
+
+/// What such a dataset is, without folds.
+pub(crate) fn specification(input_shape: &[u32], classes: u32) -> Dataset {
+    Dataset { input_shape: input_shape.to_vec(), classes, ..Dataset::default() }
 }
 
 /// All values of a tensor, in order.

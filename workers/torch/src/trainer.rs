@@ -167,12 +167,7 @@ impl TorchTrainer {
             None => Loaded {
                 folder: execution.dataset.clone(),
                 specification: specification.clone(),
-                dataset: Dataset::open(
-                    &execution.dataset,
-                    &specification.input_shape,
-                    specification.classes,
-                    self.device.device,
-                )?,
+                dataset: Dataset::open(&execution.dataset, specification, self.device.device)?,
             },
         };
         let input_bytes = loaded.dataset.input_bytes();

@@ -182,7 +182,8 @@ mod tests {
         let groups = Tensor::from_slice(&groups);
         groups.write_npy(folder.path().join("groups.npy")).expect("the folder is writable");
         let mut dataset =
-            Dataset::open(folder.path(), &[3, 1, 1], 2, Device::Cpu).expect("just written");
+            Dataset::open(folder.path(), &testing::specification(&[3, 1, 1], 2), Device::Cpu)
+                .expect("just written");
         assert_eq!(dataset.input_bytes(), 90 * 3 * 4);
         let mut passes = Vec::new();
         for placement in [Placement::OnDevice, Placement::InFile, Placement::OnDevice] {

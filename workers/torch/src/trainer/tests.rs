@@ -98,6 +98,7 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
                 classes: CLASSES,
                 class_names: Vec::new(),
                 examples: 0,
+                ..v1::Dataset::default()
             }),
             objective: Some(Objective {
                 metric: "val_accuracy".into(),
