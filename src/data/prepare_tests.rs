@@ -318,7 +318,7 @@ fn the_first_recording_tells_the_shape_where_the_file_does_not() {
     let unusable = changed(&settings, |recordings| recordings.slices = Slices::Count(5000));
     let error = survey(&unusable).unwrap_err();
     assert!(error.to_string().starts_with("none of the recordings in `"), "{error}");
-    assert_eq!(error.hint().unwrap(), "`blues/0.wav`: not a WAV file");
+    assert_eq!(error.hint().unwrap(), "`blues/0.wav`: not a recording, or in an unknown format");
 }
 
 #[test]
@@ -388,10 +388,10 @@ fn unreadable_recordings_are_skipped_and_listed() {
         .collect();
     assert_eq!(skipped.len(), 5, "{skipped:?}");
     assert_eq!(skipped[0], ("blues/0-empty.wav", "the file is empty"));
-    assert_eq!(skipped[1], ("blues/1-text.wav", "not a WAV file"));
+    assert_eq!(skipped[1], ("blues/1-text.wav", "not a recording: its content is text"));
     assert_eq!(skipped[2].0, "folk/cut.wav");
     assert!(skipped[3].1.starts_with("too short: 20 samples"), "{skipped:?}");
-    assert_eq!(skipped[4], ("jazz/song.mp3", "not a WAV file"));
+    assert_eq!(skipped[4], ("jazz/song.mp3", "not a recording, or in an unknown format"));
     assert!(place.prepare(&place.settings()).unwrap().cached);
 }
 

@@ -140,7 +140,7 @@ impl Digests {
     ///
     /// When the file cannot be read or is too long.
     pub(in crate::data) fn of(&self, name: &str, path: &Path, max_bytes: u64) -> io::Result<Known> {
-        let mut file = File::open(path)?;
+        let mut file = open(path)?;
         // Before it is read: a change meanwhile gives it another identity.
         let identity = Identity::of(&file.metadata()?);
         if identity.length > max_bytes {
@@ -196,6 +196,14 @@ impl Digests {
         write_atomically(&self.path, |file| io::Write::write_all(file, &bytes))
             .map_err(|error| error.source)
     }
+}
+
+/// Opens a file that is one: a pipe would be waited for without end.
+pub(in crate::data) fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    File::open(path)
 }
 
 /// None where there is no index of this version that is whole.

@@ -1,8 +1,8 @@
 //! A folder of files, a folder a class, of which each becomes examples.
 //!
-//! Files whose content is not known yet (`digests`) are read once to know it,
-//! and all once more, in parallel, to compute from them. What a file is turned into is an [`Extractor`]'s
-//! matter; a file that it cannot use is skipped with its reason.
+//! Files whose content is not known yet (`digests`) are read once to know it, and
+//! all once more, in parallel, to compute from them. What a file is turned into is
+//! an [`Extractor`]'s matter; a file that it cannot use is skipped with its reason.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::digests::{Digests, Known};
+use super::digests::{Digests, Known, open};
 use super::folder::{self, Class, Content};
 use super::{Input, Outcome, Track};
 use crate::data::error::io_error;
@@ -291,7 +291,7 @@ fn digest_all(
 
 /// A file and its bytes, at most as many as were allowed when it was looked at.
 fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
-    let mut file = File::open(path)?;
+    let mut file = open(path)?;
     let mut bytes = Vec::new();
     (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok((file, bytes))

@@ -8,6 +8,7 @@ pub(super) mod digests;
 pub(super) mod files;
 pub(super) mod folder;
 pub(super) mod image;
+pub(super) mod panics;
 pub(super) mod recording;
 pub(super) mod table;
 

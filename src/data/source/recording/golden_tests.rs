@@ -1,0 +1,49 @@
+//! Files of every format, written by soundfile, against what librosa reads.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::*;
+use crate::data::npy::tests::read_f32;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    sample_rate: u32,
+    samples: usize,
+    exact: bool,
+}
+
+/// The folder of `scripts/golden/audio.py`.
+pub(in crate::data) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data/testdata/audio")
+}
+
+#[test]
+fn every_format_is_read_as_librosa_reads_it() {
+    let cases = fs::read(folder().join("cases.json")).unwrap();
+    let cases: BTreeMap<String, Case> = serde_json::from_slice(&cases).unwrap();
+    assert!(cases.len() > 30);
+    for (name, case) in cases {
+        let recording = decode(fs::read(folder().join(&name)).unwrap())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (_, golden) = read_f32(&folder().join(format!("{name}.npy")));
+        assert_eq!(recording.sample_rate, case.sample_rate, "{name}");
+        assert_eq!(recording.samples.len(), case.samples, "{name}");
+        let worst = recording
+            .samples
+            .iter()
+            .zip(&golden)
+            .map(|(sample, golden)| (sample - golden).abs())
+            .fold(0.0, f32::max);
+        println!("{name}: {worst:e}");
+        // Three and six channels are summed in another order.
+        let tolerance = if case.exact { 6e-8 } else { 1e-5 };
+        assert!(worst <= tolerance, "{name}: {worst}");
+    }
+}
