@@ -65,6 +65,7 @@
 pub mod commands;
 pub mod coordinator;
 pub mod data;
+pub mod data_report;
 pub mod experiment;
 pub mod oracle;
 pub mod plan;

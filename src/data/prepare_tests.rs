@@ -101,6 +101,10 @@ fn tone(sample_rate: u32, frequency: usize, samples: usize) -> Vec<u8> {
 }
 
 fn tracks(prepared: &Prepared) -> Vec<String> {
+    stored_tracks(prepared).into_iter().map(|track| track.name).collect()
+}
+
+fn stored_tracks(prepared: &Prepared) -> Vec<Track> {
     serde_json::from_slice(&fs::read(prepared.path.join("tracks.json")).unwrap()).unwrap()
 }
 

@@ -110,6 +110,14 @@ pub struct MelBands {
     pub n_mels: u32,
 }
 
+impl MelBands {
+    /// What `librosa.feature.melspectrogram` does at a rate without other arguments.
+    #[must_use]
+    pub fn librosa(sample_rate: u32) -> Self {
+        Self { sample_rate, n_fft: 2_048, hop_length: 512, n_mels: 128 }
+    }
+}
+
 /// Mel spectrogram.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MelSettings {

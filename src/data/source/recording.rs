@@ -33,6 +33,8 @@ pub(in crate::data) struct Recording {
     pub(in crate::data) samples: Vec<f32>,
     /// In Hz.
     pub(in crate::data) sample_rate: u32,
+    /// How many channels were averaged.
+    pub(in crate::data) channels: u32,
 }
 
 /// Why a recording cannot be used; the `reason` in the manifest.
@@ -96,29 +98,30 @@ fn decode_riff(bytes: Vec<u8>) -> Result<Recording, RecordingError> {
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(damaged)?;
-    let samples = read_mono(&mut *format, &mut *decoder)?;
+    let (samples, channels) = read_mono(&mut *format, &mut *decoder)?;
     if samples.is_empty() {
         return Err(RecordingError::NoSamples);
     }
     if !samples.iter().all(|sample| sample.is_finite()) {
         return Err(RecordingError::NotFinite);
     }
-    Ok(Recording { samples, sample_rate })
+    Ok(Recording { samples, sample_rate, channels })
 }
 
-/// All samples, averaged over channels.
+/// All samples, averaged over channels, and how many channels there were.
 fn read_mono(
     format: &mut dyn FormatReader,
     decoder: &mut dyn AudioDecoder,
-) -> Result<Vec<f32>, RecordingError> {
+) -> Result<(Vec<f32>, u32), RecordingError> {
     let mut samples = Vec::new();
+    let mut most_channels = 0;
     let mut interleaved: Vec<f32> = Vec::new();
     loop {
         let packet = match format.next_packet() {
             Ok(Some(packet)) => packet,
-            Ok(None) => return Ok(samples),
+            Ok(None) => return Ok((samples, most_channels as u32)),
             // Truncated in the middle of a frame; memory has no other failure.
-            Err(Error::IoError(_)) => return Ok(samples),
+            Err(Error::IoError(_)) => return Ok((samples, most_channels as u32)),
             Err(error) => return Err(RecordingError::Damaged(error.to_string())),
         };
         let block = match decoder.decode(&packet) {
@@ -129,6 +132,7 @@ fn read_mono(
         if channels == 0 {
             return Err(RecordingError::Header);
         }
+        most_channels = most_channels.max(channels);
         block.copy_to_vec_interleaved(&mut interleaved);
         let mean = |frame: &[f32]| frame.iter().sum::<f32>() / channels as f32;
         samples.extend(interleaved.chunks_exact(channels).map(mean));
@@ -155,7 +159,7 @@ pub(in crate::data) fn resample(
     recording: Recording,
     sample_rate: u32,
 ) -> Result<Vec<f32>, RecordingError> {
-    let Recording { samples, sample_rate: from } = recording;
+    let Recording { samples, sample_rate: from, channels: _ } = recording;
     if from == sample_rate {
         return Ok(samples);
     }
@@ -258,7 +262,8 @@ pub(in crate::data) mod tests {
     fn channels_are_averaged() {
         let bytes = wav(spec(2, 44_100, 16, SampleFormat::Int), &[8192_i16, 0, -8192, -16384]);
         let recording = decode(bytes.clone()).unwrap();
-        assert_eq!(recording, Recording { samples: vec![0.125, -0.375], sample_rate: 44_100 });
+        let samples = vec![0.125, -0.375];
+        assert_eq!(recording, Recording { samples, sample_rate: 44_100, channels: 2 });
         let six = wav(spec(6, 8000, 16, SampleFormat::Int), &[6144_i16, 0, 0, 0, 0, 0]);
         assert_eq!(decode(six).unwrap().samples, [6144.0 / 32768.0 / 6.0]);
     }
@@ -310,7 +315,7 @@ pub(in crate::data) mod tests {
     }
 
     fn resampled(samples: Vec<f32>, from: u32, to: u32) -> Vec<f32> {
-        resample(Recording { samples, sample_rate: from }, to).unwrap()
+        resample(Recording { samples, sample_rate: from, channels: 1 }, to).unwrap()
     }
 
     #[test]
