@@ -11,7 +11,7 @@ use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
     Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
-    RecordingSettings, Slices, SynthSettings, TableSettings, known_ahead, survey,
+    RecordingSettings, Slices, Sound, SynthSettings, TableSettings, known_ahead, overview, survey,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
@@ -170,6 +170,67 @@ fn a_folder_becomes_arrays() {
     let recordings = Recordings::new(recordings);
     let row = recordings.extract(tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
     assert_eq!(values[5 * 120..6 * 120], row.values);
+}
+
+#[test]
+fn tracks_are_written_down_as_they_were_found() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(16_000, 100, 4000));
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let tracks = stored_tracks(&prepared);
+    assert_eq!(tracks.len(), 12);
+    let sound = Sound { seconds: 0.1, clipped_seconds: 0.1, sample_rate: 8000, channels: 1 };
+    assert_eq!(
+        tracks[0],
+        Track {
+            name: "blues/0.wav".to_owned(),
+            class: "blues".to_owned(),
+            examples: 1,
+            sound: Some(sound)
+        }
+    );
+    let sound = Sound { seconds: 0.25, clipped_seconds: 0.25, sample_rate: 16_000, channels: 1 };
+    assert_eq!((tracks[6].examples, tracks[6].sound.as_ref()), (4, Some(&sound)));
+
+    let clipped = changed(&settings, |recordings| recordings.clip = Some(0.125));
+    let tracks = stored_tracks(&place.prepare(&clipped).unwrap());
+    let sound = tracks[6].sound.as_ref().unwrap();
+    assert_eq!((sound.seconds, sound.clipped_seconds), (0.25, 0.125));
+    assert_eq!(tracks[0].sound.as_ref().unwrap().clipped_seconds, 0.1);
+}
+
+#[test]
+fn an_overview_counts_what_the_arrays_hold() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(16_000, 100, 4000));
+    place.write("jazz/0.wav", b"");
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let overview = overview(&settings.source, &prepared).unwrap();
+    let labels = read_i64(&prepared.path.join("y.npy"));
+    for (label, class) in overview.classes.iter().enumerate() {
+        let count = |rows: &[i64]| {
+            rows.iter().filter(|&&row| labels[row as usize] == label as i64).count() as u64
+        };
+        assert_eq!(class.examples, count(&(0..labels.len() as i64).collect::<Vec<_>>()));
+        for (part, size) in overview.parts.iter().zip(&class.parts) {
+            let rows = read_i64(&prepared.path.join(format!("{part}.npy")));
+            assert_eq!(*size, count(&rows), "{part} of {}", class.name);
+        }
+    }
+    let manifest = &prepared.manifest;
+    assert_eq!(overview.total.parts, [manifest.train, manifest.validation, manifest.test]);
+    let of = |class: usize| {
+        let class = &overview.classes[class];
+        (class.tracks, class.examples, class.skipped)
+    };
+    assert_eq!((of(0), of(1), of(2)), ((4, 4, 0), (4, 7, 0), (3, 3, 1)));
+    let lengths = overview.classes[1].lengths.unwrap();
+    assert!((lengths.total_seconds - 0.55).abs() < 1e-12);
+    assert_eq!((lengths.shortest_seconds, lengths.median_seconds), (0.1, 0.1));
+    assert_eq!(overview.formats[1].sample_rate, 16_000);
+    assert_eq!(overview.shape(&manifest.input_shape), "500 samples x 1");
 }
 
 #[test]

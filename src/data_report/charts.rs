@@ -13,36 +13,44 @@ const BAR: f64 = 12.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = WIDTH - 48.0;
 
+/// What a piece of a bar is: its name, and the class of its colour.
+pub(super) type Series<'a> = (&'a str, String);
+
+/// Names in as many colours.
+pub(super) fn series<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Series<'a>> {
+    names.enumerate().map(|(position, name)| (name, format!("s{}", position % 6))).collect()
+}
+
 /// A bar a class, of one piece a series.
 ///
-/// - `series`: what the pieces are
-/// - `rows`: a class, and as many numbers
-pub(super) fn bars(about: &str, series: &[&str], rows: &[(&str, Vec<u64>)]) -> String {
-    let mut figure = Figure::new(about, rows.len() as f64 * ROW + 34.0);
+/// - `rows`: a class, and as many numbers as there are series
+pub(super) fn bars(about: &str, series: &[Series<'_>], rows: &[(&str, Vec<u64>)]) -> String {
+    let mut figure = Figure::new(about, rows.len() as f64 * ROW + 24.0);
     let left = names_width(rows.iter().map(|(name, _)| *name)) + 8.0;
     let greatest = rows.iter().map(|(_, pieces)| pieces.iter().sum::<u64>()).max().unwrap_or(0);
     let scale = Scale::new((0.0, greatest as f64), (left, WIDTH - 44.0));
     let bottom = rows.len() as f64 * ROW + 4.0;
-    figure.axis_below(&scale, (0.0, bottom), "");
+    let mut marks = scale.ticks();
+    marks.retain(|mark| mark.fract() == 0.0);
+    figure.axis_below(&scale, &marks, (0.0, bottom), "");
     for (index, (name, pieces)) in rows.iter().enumerate() {
         let y = index as f64 * ROW + 4.0;
         figure.text((left - 6.0, y + 10.0), Anchor::End, &label(name).0);
         let mut before = 0;
-        for (position, (piece, what)) in pieces.iter().zip(series).enumerate() {
+        for (piece, (what, class)) in pieces.iter().zip(series) {
             let (from, to) = (scale.at(before as f64), scale.at((before + piece) as f64));
-            let told = format!("{name}: {piece} {what}");
-            figure.rectangle((from, y), (to - from, BAR), &series_class(position), &told);
+            figure.rectangle(
+                (from, y),
+                (to - from, BAR),
+                class,
+                &format!("{name}: {piece} {what}"),
+            );
             before += piece;
         }
         let end = scale.at(before as f64) + 5.0;
         figure.text((end, y + 10.0), Anchor::Start, &before.to_string());
     }
     figure.finish()
-}
-
-/// What the pieces of bars are, in their colours.
-pub(super) fn series_class(position: usize) -> String {
-    format!("s{}", position % 6)
 }
 
 /// How many numbers lie where.
@@ -61,7 +69,7 @@ pub(super) fn histogram(about: &str, histogram: &Histogram, axis: &str) -> Strin
         figure.line((LEFT, y), (WIDTH - 12.0, y), "grid");
         figure.text((LEFT - 6.0, y + 4.0), Anchor::End, &format!("{} %", number(tick)));
     }
-    figure.axis_below(&across, (HEIGHT, HEIGHT), axis);
+    figure.axis_below(&across, &across.ticks(), (HEIGHT, HEIGHT), axis);
     let width = (histogram.high - histogram.low) / histogram.counts.len() as f64;
     for (bin, &count) in histogram.counts.iter().enumerate() {
         let low = histogram.low + width * bin as f64;
@@ -84,7 +92,7 @@ pub(super) fn boxes(about: &str, rows: &[(&str, Quartiles)], axis: &str) -> Stri
     let greatest = rows.iter().map(|(_, box_)| box_.greatest).fold(f64::NEG_INFINITY, f64::max);
     let scale = Scale::new((least, greatest), (left + 4.0, WIDTH - 16.0));
     let bottom = rows.len() as f64 * ROW + 4.0;
-    figure.axis_below(&scale, (0.0, bottom), axis);
+    figure.axis_below(&scale, &scale.ticks(), (0.0, bottom), axis);
     for (index, (name, quartiles)) in rows.iter().enumerate() {
         let y = index as f64 * ROW + 4.0;
         let middle = y + BAR / 2.0;
@@ -112,18 +120,17 @@ pub(super) fn boxes(about: &str, rows: &[(&str, Quartiles)], axis: &str) -> Stri
 ///
 /// - `cuts`: seconds at which slices begin and end
 pub(super) fn waveform(about: &str, samples: &[f32], sample_rate: u32, cuts: &[f64]) -> String {
-    const HEIGHT: f64 = 96.0;
-    let mut figure = Figure::new(about, HEIGHT + 32.0);
+    let mut figure = Figure::new(about, HEAT + 32.0);
     let seconds = samples.len() as f64 / f64::from(sample_rate);
     let across = Scale::new((0.0, seconds), (LEFT, RIGHT));
     let loudest = samples.iter().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
     let loudest = f64::from(loudest).max(1e-3);
-    let up = Scale::new((-loudest, loudest), (HEIGHT, 6.0));
-    for tick in ticks(-loudest, loudest, 3) {
+    let up = Scale::new((-loudest, loudest), (HEAT, HEAT_TOP));
+    for tick in ticks(-loudest, loudest, 4) {
         figure.line((LEFT, up.at(tick)), (RIGHT, up.at(tick)), "grid");
         figure.text((LEFT - 6.0, up.at(tick) + 4.0), Anchor::End, &number(tick));
     }
-    figure.axis_below(&across, (HEIGHT, HEIGHT), "seconds");
+    figure.axis_below(&across, &across.ticks(), (HEAT, HEAT), "seconds");
     let pieces = samples.len().min((RIGHT - LEFT) as usize);
     let piece = |index: usize| {
         &samples[index * samples.len() / pieces..(index + 1) * samples.len() / pieces]
@@ -137,7 +144,7 @@ pub(super) fn waveform(about: &str, samples: &[f32], sample_rate: u32, cuts: &[f
     let lower = (0..pieces).rev().map(|index| edge(index, f32::min));
     figure.area(upper.chain(lower), "wave");
     for &cut in cuts.iter().filter(|&&cut| cut <= seconds + 1e-6) {
-        figure.line((across.at(cut), 4.0), (across.at(cut), HEIGHT), "cut");
+        figure.line((across.at(cut), 4.0), (across.at(cut), HEAT), "cut");
     }
     figure.finish()
 }
@@ -155,13 +162,16 @@ pub(super) fn spectrogram(
     let low = picture.values.iter().copied().fold(0.0, f32::min);
     let range = (f64::from(low).min(-1.0), 0.0);
     let mut figure = over_time(about, picture, range, seconds, at_most);
+    let mut below = f64::NEG_INFINITY;
     for hertz in [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768] {
         let height = drawer.height_of(f64::from(hertz));
-        if (0.0..=0.99).contains(&height) {
+        // There is room for a number, and for `Hz` at the top.
+        if (0.0..=0.9).contains(&height) && height - below > 0.08 {
             mark(&mut figure, height, &hertz.to_string());
+            below = height;
         }
     }
-    figure.text((2.0, 10.0), Anchor::Start, "Hz");
+    figure.text((LEFT - 6.0, HEAT_TOP + 8.0), Anchor::End, "Hz");
     figure.text((WIDTH - 2.0, HEAT + 18.0), Anchor::End, "dB");
     figure.finish()
 }
@@ -192,7 +202,7 @@ pub(super) fn coefficients(about: &str, picture: &Picture, seconds: f64, at_most
 
 /// Height of a picture over time, from its top.
 const HEAT: f64 = 150.0;
-const HEAT_TOP: f64 = 4.0;
+const HEAT_TOP: f64 = 9.0;
 
 /// Numbers by colour, seconds below and the scale of colours beside.
 fn over_time(
@@ -204,7 +214,7 @@ fn over_time(
 ) -> Figure {
     let mut figure = Figure::new(about, HEAT + 32.0);
     let across = Scale::new((0.0, seconds), (LEFT, RIGHT));
-    figure.axis_below(&across, (HEAT, HEAT), "seconds");
+    figure.axis_below(&across, &across.ticks(), (HEAT, HEAT), "seconds");
     let size = (RIGHT - LEFT, HEAT - HEAT_TOP);
     figure.image((LEFT, HEAT_TOP), size, &heat(picture, range, at_most));
     figure.image((RIGHT + 8.0, HEAT_TOP), (8.0, HEAT - HEAT_TOP), &scale());

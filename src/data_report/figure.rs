@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::markup::{escape, shown};
 
 /// Width of every figure, in its own units.
-pub(super) const WIDTH: f64 = 480.0;
+pub(super) const WIDTH: f64 = 420.0;
 
 /// Width of a letter at the size of labels, about.
 const LETTER: f64 = 6.2;
@@ -87,9 +87,16 @@ impl Figure {
 
     /// A horizontal axis with its ticks, and lines up from them.
     ///
+    /// - `marks`: where the ticks are
     /// - `top`: where the lines end
-    pub(super) fn axis_below(&mut self, scale: &Scale, (top, bottom): (f64, f64), name: &str) {
-        for tick in ticks(scale.low, scale.high, 6) {
+    pub(super) fn axis_below(
+        &mut self,
+        scale: &Scale,
+        marks: &[f64],
+        (top, bottom): (f64, f64),
+        name: &str,
+    ) {
+        for &tick in marks {
             let x = scale.at(tick);
             self.line((x, top), (x, bottom + 3.0), "grid");
             self.text((x, bottom + 14.0), Anchor::Middle, &number(tick));
@@ -126,6 +133,10 @@ impl Scale {
         // A single number is in the middle.
         let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
         Self { low, high, from, to }
+    }
+
+    pub(super) fn ticks(&self) -> Vec<f64> {
+        ticks(self.low, self.high, 6)
     }
 
     pub(super) fn at(&self, number: f64) -> f64 {

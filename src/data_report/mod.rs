@@ -33,7 +33,7 @@ use crate::data::{
     TableSettings, Track,
 };
 use crate::results::time::duration;
-use charts::{bars, boxes, histogram};
+use charts::{bars, boxes, histogram, series};
 use examples::Sample;
 use figure::number;
 use page::{Page, Shown};
@@ -137,29 +137,28 @@ impl Subject<'_> {
         page.section("Classes", of_examples);
         let ClassTable { header, rows, total } = class_table(overview);
         page.numbers(&header, &rows, &total);
-        let balance = |skipped: u64, used: u64| {
-            if overview.total.skipped > 0 { vec![used, skipped] } else { vec![used] }
-        };
+        let mut balance = vec![(overview.unit, "s0".to_owned())];
+        if overview.total.skipped > 0 {
+            balance.push(("left out", "s5".to_owned()));
+        }
         let used: Vec<(&str, Vec<u64>)> = overview
             .classes
             .iter()
-            .map(|class| (class.name.as_str(), balance(class.skipped, class.tracks)))
+            .map(|class| (class.name.as_str(), vec![class.tracks, class.skipped]))
             .collect();
-        let series: &[&str] =
-            if overview.total.skipped > 0 { &["used", "left out"] } else { &[overview.unit] };
-        let balance = format!("How many {} each class has.", overview.unit);
-        let mut figures = vec![
-            Shown::new("Class balance", bars(&balance, series, &used), &balance)
-                .with_legend(if series.len() > 1 { series } else { &[] }),
-        ];
-        let parts: Vec<&str> = overview.parts.iter().map(String::as_str).collect();
         let sizes: Vec<(&str, Vec<u64>)> = overview
             .classes
             .iter()
             .map(|class| (class.name.as_str(), class.parts.clone()))
             .collect();
-        let about = "Examples of each class in each part.";
-        figures.push(Shown::new("Parts", bars(about, &parts, &sizes), "").with_legend(&parts));
+        let parts = series(overview.parts.iter().map(String::as_str));
+        let of_classes = format!("How many {} each class has.", overview.unit);
+        let of_parts = "How many examples of each class are in each part.";
+        let figures = [
+            Shown::new("Class balance", bars(&of_classes, &balance, &used), "")
+                .with_legend(&balance),
+            Shown::new("Parts", bars(of_parts, &parts, &sizes), "").with_legend(&parts),
+        ];
         page.figures(&figures);
     }
 
@@ -204,13 +203,17 @@ impl Subject<'_> {
         else {
             return;
         };
-        let mut lead = format!(
-            "Recordings as found: {} in all, from {} to {}, half of them up to {}.",
-            duration(lengths.total_seconds),
-            duration(lengths.shortest_seconds),
-            duration(lengths.longest_seconds),
-            duration(lengths.median_seconds)
-        );
+        let total = duration(lengths.total_seconds);
+        let [shortest, median, longest] =
+            [lengths.shortest_seconds, lengths.median_seconds, lengths.longest_seconds]
+                .map(duration);
+        let mut lead = match shortest == longest {
+            true => format!("Recordings as found: {total} in all, {median} each."),
+            false => format!(
+                "Recordings as found: {total} in all, from {shortest} to {longest}, half of them \
+                 up to {median}."
+            ),
+        };
         if lengths.clipped_seconds < lengths.total_seconds - 0.05 {
             lead.push_str(&format!(" `clip` leaves {}.", duration(lengths.clipped_seconds)));
         }
@@ -449,3 +452,6 @@ fn thumbnail(example: &[f32], shape: &[u32]) -> Option<String> {
     };
     Some(picture::png(image.as_bytes(), image.width(), image.height(), colours))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! It is written so that readers of XML read it, too. Texts that are passed in
 //! are escaped here; figures are markup already.
 
-use super::charts::series_class;
+use super::charts::Series;
 use super::markup::escape;
 
 const STYLE: &str = include_str!("page.css");
@@ -144,7 +144,7 @@ pub(super) struct Shown {
     svg: String,
     caption: String,
     /// What its colours are.
-    legend: Vec<String>,
+    legend: Vec<(String, String)>,
 }
 
 impl Shown {
@@ -153,8 +153,9 @@ impl Shown {
     }
 
     /// Names the colours.
-    pub(super) fn with_legend(mut self, series: &[&str]) -> Self {
-        self.legend = series.iter().map(|&name| name.to_owned()).collect();
+    pub(super) fn with_legend(mut self, series: &[Series<'_>]) -> Self {
+        self.legend =
+            series.iter().map(|(name, class)| ((*name).to_owned(), class.clone())).collect();
         self
     }
 
@@ -162,8 +163,7 @@ impl Shown {
         let mut text = format!("<figure><h4>{}</h4>{}", escape(&self.title), self.svg);
         if !self.caption.is_empty() || !self.legend.is_empty() {
             text.push_str("<figcaption>");
-            for (position, name) in self.legend.iter().enumerate() {
-                let class = series_class(position);
+            for (name, class) in &self.legend {
                 text.push_str(&format!("<span class=\"key {class}\"></span>{}", escape(name)));
             }
             if !self.legend.is_empty() && !self.caption.is_empty() {

@@ -111,7 +111,11 @@ impl Recordings<'_> {
         if let Some(picture) = drawer.mfcc(samples) {
             let svg = coefficients(&about("MFCCs"), &picture, seconds, columns);
             let title = format!("{} MFCCs", picture.rows);
-            figures.push(Shown::new(&title, svg, "Coefficient 0 is the loudness."));
+            figures.push(Shown::new(
+                &title,
+                svg,
+                "Coefficient 0, the loudness, may lie beyond the scale.",
+            ));
         }
         let mut about = track.name.clone();
         if let Some(sound) = &track.sound {

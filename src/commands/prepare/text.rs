@@ -25,8 +25,8 @@ impl Findings<'_> {
         let manifest = &prepared.manifest;
         let digest: String = manifest.digest.chars().take(12).collect();
         let made = match prepared.cached {
-            true => format!("earlier; found in {}", duration(seconds)),
-            false => format!("now, in {}", duration(seconds)),
+            true => format!("earlier; found in {}", elapsed(seconds)),
+            false => format!("now, in {}", elapsed(seconds)),
         };
         let mut lines = vec![
             ("source", origin(&experiment.data.source)),
@@ -52,6 +52,14 @@ impl Findings<'_> {
             text.push_str(&skipped(&manifest.skipped, overview.unit, all));
         }
         text
+    }
+}
+
+/// `37 ms`, or a duration.
+fn elapsed(seconds: f64) -> String {
+    match seconds < 0.95 {
+        true => format!("{:.0} ms", seconds * 1e3),
+        false => duration(seconds),
     }
 }
 
