@@ -6,13 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::stored::{self, Part};
 use super::{DataError, Features, Origin, Prepared, Skipped, Sound, Source, Track};
 
 /// What a dataset consists of.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Overview {
     /// What a track is, in the plural.
     pub unit: &'static str,
@@ -29,10 +27,9 @@ pub struct Overview {
 }
 
 /// What there is of a class.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClassOverview {
     /// Its name.
-    #[serde(rename = "class")]
     pub name: String,
     /// Recordings, images, rows of a table that gave examples.
     pub tracks: u64,
@@ -47,7 +44,7 @@ pub struct ClassOverview {
 }
 
 /// How long recordings are, as found.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lengths {
     /// All of them.
     pub total_seconds: f64,
@@ -62,7 +59,7 @@ pub struct Lengths {
 }
 
 /// How many recordings have a rate and a number of channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SoundFormat {
     /// In Hz.
     pub sample_rate: u32,

@@ -86,7 +86,8 @@ pub(super) fn histogram(about: &str, histogram: &Histogram, axis: &str) -> Strin
 ///
 /// - `axis`: what the numbers are
 pub(super) fn boxes(about: &str, rows: &[(&str, Quartiles)], axis: &str) -> String {
-    let mut figure = Figure::new(about, rows.len() as f64 * ROW + 38.0);
+    let room = if axis.is_empty() { 22.0 } else { 34.0 };
+    let mut figure = Figure::new(about, rows.len() as f64 * ROW + room);
     let left = names_width(rows.iter().map(|(name, _)| *name)) + 8.0;
     let least = rows.iter().map(|(_, box_)| box_.least).fold(f64::INFINITY, f64::min);
     let greatest = rows.iter().map(|(_, box_)| box_.greatest).fold(f64::NEG_INFINITY, f64::max);
@@ -109,7 +110,7 @@ pub(super) fn boxes(about: &str, rows: &[(&str, Quartiles)], axis: &str) -> Stri
             number(mean)
         );
         let (from, to) = (scale.at(lower), scale.at(upper));
-        figure.rectangle((from, y), ((to - from).max(1.0), BAR), "s0 box", &told);
+        figure.rectangle((from, y), ((to - from).max(3.0), BAR), "s0 box", &told);
         figure.line((scale.at(median), y), (scale.at(median), y + BAR), "median");
         figure.rectangle((scale.at(mean) - 1.5, middle - 1.5), (3.0, 3.0), "mean", &told);
     }

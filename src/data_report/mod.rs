@@ -369,8 +369,9 @@ impl Subject<'_> {
         if skipped.is_empty() {
             return;
         }
-        let unit = self.overview.unit;
-        page.section("Left out", &format!("{} {unit} could not be used.", skipped.len()));
+        let (unit, total) = (self.overview.unit, &self.overview.total);
+        let all = total.tracks + total.skipped;
+        page.section("Left out", &format!("{} of {all} {unit} could not be used.", skipped.len()));
         let groups = alike(skipped);
         let rows: Vec<Vec<String>> = groups
             .iter()

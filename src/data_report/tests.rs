@@ -95,8 +95,14 @@ fn recordings(folder: &Path) -> PathBuf {
 }
 
 fn settings(audio: PathBuf, slices: Slices) -> RecordingSettings {
-    let bands = MelBands { n_fft: 256, hop_length: 128, n_mels: 12, ..MelBands::librosa(8000) };
-    let mfcc = MfccSettings { bands, n_mfcc: 5, frames: Some(20) };
+    let bands = MelBands {
+        n_fft: 256,
+        hop_length: 128,
+        n_mels: 12,
+        sample_rate: 8000,
+        ..MelBands::LIBROSA
+    };
+    let mfcc = MfccSettings { bands, n_mfcc: 5, frames: Some(20), ..MfccSettings::LIBROSA };
     let features = Features::Mfcc(mfcc);
     RecordingSettings { origin: Origin::Folder(audio), clip: None, slices, features }
 }

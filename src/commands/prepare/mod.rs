@@ -1,5 +1,6 @@
 //! `sweep prepare FILE`: only the data, and what there is of them.
 
+mod json;
 mod text;
 
 use std::io::Write as _;
@@ -7,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
 
 use super::{ExperimentArgs, Failure, run};
 use crate::data::{self, Overview, Prepared, overview};
@@ -92,28 +92,4 @@ pub(super) fn execute(arguments: &PrepareArgs) -> Result<(), Failure> {
         Format::Json => findings.json(),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::unexpected)
-}
-
-impl Findings<'_> {
-    fn json(&self) -> String {
-        let Self { experiment, prepared, overview, seconds, report } = *self;
-        let manifest = &prepared.manifest;
-        let mut object = json!({
-            "study": experiment.settings.study,
-            "dataset": manifest.digest,
-            "folder": prepared.path,
-            "cached": prepared.cached,
-            "seconds": (seconds * 1e3).round() / 1e3,
-            "input_shape": manifest.input_shape,
-        });
-        let fields = object.as_object_mut().expect("an object was written");
-        let overview = serde_json::to_value(overview).expect("plain values are JSON");
-        if let serde_json::Value::Object(overview) = overview {
-            fields.extend(overview);
-        }
-        fields.insert("skipped".to_owned(), json!(manifest.skipped));
-        fields.insert("report".to_owned(), json!(report));
-        let text = serde_json::to_string_pretty(&object).expect("plain values are JSON");
-        text + "\n"
-    }
 }

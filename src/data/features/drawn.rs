@@ -1,7 +1,7 @@
 //! What people look at: the mel spectrogram and the MFCCs of a piece of music.
 //!
-//! Pictures are drawn with the settings' transform and number of bands, over
-//! all frequencies, whatever of them becomes an example.
+//! Pictures are drawn with the settings' bands, and whole: whatever of them
+//! becomes an example.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,10 +12,7 @@ use super::mel::Mel;
 use super::mfcc::Mfcc;
 use crate::data::source::files::MAX_FILE_BYTES;
 use crate::data::source::recording;
-use crate::data::{Features, MelBands, MelSettings, MfccSettings};
-
-/// Coefficients that are drawn where the settings ask for none: librosa's default.
-const N_MFCC: u32 = 20;
+use crate::data::{Features, MelBands, MelSettings, MfccSettings, RawSettings};
 
 /// Numbers over time.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,16 +33,19 @@ pub(crate) struct Drawer {
 
 impl Drawer {
     pub(crate) fn new(features: &Features) -> Self {
+        let usual = MfccSettings::LIBROSA;
         let (bands, n_mfcc) = match features {
-            Features::Mel(MelSettings { bands, .. }) => (same_bands(bands), N_MFCC),
-            Features::Mfcc(MfccSettings { bands, n_mfcc, .. }) => (same_bands(bands), *n_mfcc),
-            Features::Raw(settings) => (MelBands::librosa(settings.sample_rate), N_MFCC),
+            Features::Mel(MelSettings { bands, .. }) => (*bands, usual.n_mfcc),
+            Features::Mfcc(MfccSettings { bands, n_mfcc, .. }) => (*bands, *n_mfcc),
+            Features::Raw(RawSettings { sample_rate, .. }) => {
+                (MelBands { sample_rate: *sample_rate, ..MelBands::LIBROSA }, usual.n_mfcc)
+            }
         };
         let n_mfcc = n_mfcc.min(bands.n_mels);
         Self {
             bands,
-            mel: Mel::new(&MelSettings { bands, frames: None, db: true }),
-            mfcc: Mfcc::new(&MfccSettings { bands, n_mfcc, frames: None }),
+            mel: Mel::new(&MelSettings { bands, ..MelSettings::LIBROSA }),
+            mfcc: Mfcc::new(&MfccSettings { bands, n_mfcc, ..usual }),
             n_mfcc: n_mfcc as usize,
         }
     }
@@ -87,17 +87,11 @@ impl Drawer {
     /// Where a frequency lies in a mel spectrogram: 0 at the lower edge, 1 at
     /// the upper one; outside of that where no band reaches.
     pub(crate) fn height_of(&self, hertz: f64) -> f64 {
-        // The centre of band `b` is `b + 1` steps of mel above zero.
-        let step =
-            mel_of(f64::from(self.bands.sample_rate) / 2.0) / f64::from(self.bands.n_mels + 1);
-        (mel_of(hertz) / step - 0.5) / f64::from(self.bands.n_mels)
+        // The centre of band `b` is `b + 1` steps of mel above the lowest edge.
+        let (lowest, highest) = (mel_of(0.0), mel_of(f64::from(self.bands.sample_rate) / 2.0));
+        let step = (highest - lowest) / f64::from(self.bands.n_mels + 1);
+        ((mel_of(hertz) - lowest) / step - 0.5) / f64::from(self.bands.n_mels)
     }
-}
-
-/// The same transform and as many bands, over all frequencies.
-fn same_bands(bands: &MelBands) -> MelBands {
-    let MelBands { sample_rate, n_fft, hop_length, n_mels, .. } = *bands;
-    MelBands { n_fft, hop_length, n_mels, ..MelBands::librosa(sample_rate) }
 }
 
 #[cfg(test)]
@@ -107,7 +101,6 @@ mod tests {
     use std::f64::consts::TAU;
 
     use super::*;
-    use crate::data::RawSettings;
 
     #[test]
     fn a_tone_is_drawn_at_its_height() {
@@ -127,8 +120,8 @@ mod tests {
 
     #[test]
     fn coefficients_go_across() {
-        let bands = MelBands::librosa(8000);
-        let settings = MfccSettings { bands, n_mfcc: 3, frames: None };
+        let bands = MelBands { sample_rate: 8000, ..MelBands::LIBROSA };
+        let settings = MfccSettings { bands, n_mfcc: 3, ..MfccSettings::LIBROSA };
         let drawer = Drawer::new(&Features::Mfcc(settings.clone()));
         let samples: Vec<f32> = (0..8000).map(|n| (n as f32 * 0.3).sin()).collect();
         let picture = drawer.mfcc(&samples).unwrap();

@@ -110,14 +110,6 @@ pub struct MelBands {
     pub n_mels: u32,
 }
 
-impl MelBands {
-    /// What `librosa.feature.melspectrogram` does at a rate without other arguments.
-    #[must_use]
-    pub fn librosa(sample_rate: u32) -> Self {
-        Self { sample_rate, n_fft: 2_048, hop_length: 512, n_mels: 128 }
-    }
-}
-
 /// Mel spectrogram.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MelSettings {
@@ -261,6 +253,22 @@ impl Slices {
             Self::Count(count) => count > 1,
         }
     }
+}
+
+impl MelBands {
+    /// What `librosa.feature.melspectrogram` does without arguments.
+    pub const LIBROSA: Self =
+        Self { sample_rate: 22_050, n_fft: 2_048, hop_length: 512, n_mels: 128 };
+}
+
+impl MelSettings {
+    /// librosa's defaults, in decibels relative to the maximum.
+    pub const LIBROSA: Self = Self { bands: MelBands::LIBROSA, frames: None, db: true };
+}
+
+impl MfccSettings {
+    /// What `librosa.feature.mfcc` does without arguments.
+    pub const LIBROSA: Self = Self { bands: MelBands::LIBROSA, n_mfcc: 20, frames: None };
 }
 
 impl RecordingSettings {

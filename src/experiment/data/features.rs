@@ -60,7 +60,7 @@ impl Kind {
 
 /// What `librosa.feature.melspectrogram` does without arguments.
 fn librosa() -> MelBands {
-    MelBands::librosa(22_050)
+    MelBands { sample_rate: 22_050, n_fft: 2_048, hop_length: 512, n_mels: 128 }
 }
 
 fn mel(node: &Node<'_>) -> Result<MelSettings, Fault> {
