@@ -22,8 +22,8 @@
 //!
 //! 1. [`experiment`] reads the YAML file. Nothing starts on a bad one.
 //! 2. [`data`] turns recordings, tables or images into arrays, once, in a cache;
-//!    [`pretrained`] looks at weights files that the network names.
-//!    [`data_report`] shows people what is in them.
+//!    [`data_report`] shows people what is there. [`pretrained`] looks at weights
+//!    files that the network names.
 //! 3. A worker calls `Acquire`; [`coordinator::service`] makes an event of it.
 //! 4. [`coordinator::decide`] chooses: an execution that waits, or a new trial
 //!    from the [`oracle`], whose network [`plan`] spells out.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::stored::{self, Part};
+use super::stored::{self, by_class};
 use super::{DataError, Features, Origin, Prepared, Skipped, Sound, Source, Track};
 
 /// What a dataset consists of.
@@ -81,26 +81,36 @@ pub fn overview(source: &Source, prepared: &Prepared) -> Result<Overview, DataEr
     let labels = stored::labels(prepared)?;
     let parts = stored::parts(prepared)?;
     let manifest = &prepared.manifest;
-    let classes: Vec<ClassOverview> = manifest
-        .classes
+    let names = &manifest.classes;
+    let class_of: BTreeMap<&str, usize> =
+        names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let mut tracks_of: Vec<Vec<&Track>> = vec![Vec::new(); names.len()];
+    for track in &tracks {
+        if let Some(&class) = class_of.get(track.class.as_str()) {
+            tracks_of[class].push(track);
+        }
+    }
+    let mut skipped_of = vec![0; names.len()];
+    for skipped in &manifest.skipped {
+        let folder = skipped.path.iter().next().and_then(|folder| folder.to_str());
+        if let Some(&class) = folder.and_then(|folder| class_of.get(folder)) {
+            skipped_of[class] += 1;
+        }
+    }
+    let all: Vec<i64> = (0..labels.len() as i64).collect();
+    let examples_of = by_class(&all, &labels, names.len());
+    let parts_of: Vec<Vec<Vec<i64>>> =
+        parts.iter().map(|part| by_class(&part.rows, &labels, names.len())).collect();
+    let classes: Vec<ClassOverview> = names
         .iter()
         .enumerate()
-        .map(|(index, name)| {
-            let of_class = |track: &&Track| track.class == *name;
-            let tracks: Vec<&Track> = tracks.iter().filter(of_class).collect();
-            let is_of_class = |row: i64| {
-                let label = usize::try_from(row).ok().and_then(|row| labels.get(row));
-                label.is_some_and(|&label| label == index as i64)
-            };
-            let of_class = |skipped: &&Skipped| skipped.path.starts_with(name);
-            ClassOverview {
-                name: name.clone(),
-                tracks: tracks.len() as u64,
-                examples: labels.iter().filter(|&&label| label == index as i64).count() as u64,
-                lengths: lengths(&tracks),
-                parts: sizes(&parts, is_of_class),
-                skipped: manifest.skipped.iter().filter(of_class).count() as u64,
-            }
+        .map(|(index, name)| ClassOverview {
+            name: name.clone(),
+            tracks: tracks_of[index].len() as u64,
+            examples: examples_of[index].len() as u64,
+            lengths: lengths(&tracks_of[index]),
+            parts: parts_of.iter().map(|part| part[index].len() as u64).collect(),
+            skipped: skipped_of[index],
         })
         .collect();
     let total = ClassOverview {
@@ -108,7 +118,7 @@ pub fn overview(source: &Source, prepared: &Prepared) -> Result<Overview, DataEr
         tracks: tracks.len() as u64,
         examples: labels.len() as u64,
         lengths: lengths(&tracks.iter().collect::<Vec<_>>()),
-        parts: sizes(&parts, |_| true),
+        parts: parts.iter().map(|part| part.rows.len() as u64).collect(),
         skipped: manifest.skipped.len() as u64,
     };
     Ok(Overview {
@@ -174,11 +184,6 @@ fn axes(source: &Source) -> Vec<&'static str> {
         Source::Table(_) => vec!["columns"],
         Source::Images(_) => vec!["", "pixels", "channels"],
     }
-}
-
-fn sizes(parts: &[Part], counts: impl Fn(i64) -> bool) -> Vec<u64> {
-    let size = |part: &Part| part.rows.iter().filter(|&&row| counts(row)).count() as u64;
-    parts.iter().map(size).collect()
 }
 
 /// None where there is no recording.

@@ -42,6 +42,22 @@ pub(crate) fn labels(prepared: &Prepared) -> Result<Vec<i64>, DataError> {
     read_i64(&prepared.path.join("y.npy"))
 }
 
+/// Rows by their class, in order.
+///
+/// - `labels`: the class of each row
+/// - `classes`: how many there are
+pub(crate) fn by_class(rows: &[i64], labels: &[i64], classes: usize) -> Vec<Vec<i64>> {
+    let mut by_class = vec![Vec::new(); classes];
+    for &row in rows {
+        let label = usize::try_from(row).ok().and_then(|row| labels.get(row));
+        let class = label.and_then(|&label| usize::try_from(label).ok());
+        if let Some(rows) = class.and_then(|class| by_class.get_mut(class)) {
+            rows.push(row);
+        }
+    }
+    by_class
+}
+
 /// A list of whole numbers.
 pub(crate) fn read_i64(path: &Path) -> Result<Vec<i64>, DataError> {
     let bytes = fs::read(path).map_err(io_error("read", path))?;

@@ -5,7 +5,7 @@
 //! learnt from those that judge a network.
 
 use super::values::{Quartiles, anova_f, spread};
-use crate::data::stored::{Examples, labels, parts};
+use crate::data::stored::{Examples, by_class, labels, parts};
 use crate::data::{DataError, Prepared};
 
 /// About how many numbers are read of all classes together.
@@ -59,15 +59,8 @@ impl Sample {
             examples: 0,
             are_bytes: examples.are_bytes(),
         };
-        let mut chosen = Vec::new();
-        for class in 0..classes {
-            let is_of_class = |row: &i64| {
-                let label = usize::try_from(*row).ok().and_then(|row| labels.get(row));
-                label.is_some_and(|&label| label == class as i64)
-            };
-            let rows: Vec<i64> = train.iter().copied().filter(is_of_class).collect();
-            chosen.push(spread(&rows, per_class));
-        }
+        let rows = by_class(&train, &labels, classes);
+        let chosen: Vec<Vec<i64>> = rows.iter().map(|rows| spread(rows, per_class)).collect();
         sample.examples = chosen.iter().map(Vec::len).sum();
         // A step that shares no factor with usual widths reaches all columns.
         let step = (sample.examples * row_len / IN_HISTOGRAM).max(1) | 1;

@@ -40,6 +40,8 @@ use page::{Page, Shown};
 use recordings::Recordings;
 use values::{Histogram, Quartiles};
 
+/// Classes that charts have a row for; the table has all of them.
+const CHARTED: usize = 100;
 /// Bars of a histogram.
 const BINS: usize = 48;
 /// Columns of a table that are shown: those that tell classes apart best.
@@ -137,6 +139,9 @@ impl Subject<'_> {
         page.section("Classes", of_examples);
         let ClassTable { header, rows, total } = class_table(overview);
         page.numbers(&header, &rows, &total);
+        if overview.classes.len() > CHARTED {
+            page.paragraph(&format!("Charts show the first {CHARTED} classes."));
+        }
         let mut balance = vec![(overview.unit, "s0".to_owned())];
         if overview.total.skipped > 0 {
             balance.push(("left out", "s5".to_owned()));
@@ -144,11 +149,13 @@ impl Subject<'_> {
         let used: Vec<(&str, Vec<u64>)> = overview
             .classes
             .iter()
+            .take(CHARTED)
             .map(|class| (class.name.as_str(), vec![class.tracks, class.skipped]))
             .collect();
         let sizes: Vec<(&str, Vec<u64>)> = overview
             .classes
             .iter()
+            .take(CHARTED)
             .map(|class| (class.name.as_str(), class.parts.clone()))
             .collect();
         let parts = series(overview.parts.iter().map(String::as_str));
@@ -275,6 +282,7 @@ impl Subject<'_> {
                 let rows: Vec<(&str, Quartiles)> = classes
                     .iter()
                     .zip(&best.quartiles)
+                    .take(CHARTED)
                     .filter_map(|(class, quartiles)| Some((class.as_str(), (*quartiles)?)))
                     .collect();
                 let (name, f) = (name(best.column), number(best.f));
@@ -355,6 +363,7 @@ impl Subject<'_> {
             .classes
             .iter()
             .zip(&sample.classes)
+            .take(CHARTED)
             .filter_map(|(class, sampled)| Some((class.as_str(), Quartiles::of(&sampled.means)?)))
             .collect();
         if !rows.is_empty() {

@@ -39,8 +39,8 @@ const LEVELS: f64 = 63.0;
 
 /// The colour of a share in [0, 1].
 pub(super) fn colour(share: f64) -> [u8; 3] {
-    // Unlike `clamp`, this makes a number of what is none.
-    let share = (share.max(0.0).min(1.0) * LEVELS).round() / LEVELS;
+    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+    let share = (share * LEVELS).round() / LEVELS;
     let place = share * (COLOURS.len() - 1) as f64;
     let (below, above) = (COLOURS[place.floor() as usize], COLOURS[place.ceil() as usize]);
     let between = |channel: usize| {

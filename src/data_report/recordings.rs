@@ -1,9 +1,11 @@
 //! What recordings look and sound like: one of each class drawn, some measured.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::CHARTED;
 use super::charts::{boxes, coefficients, spectrogram, waveform};
 use super::page::{Page, Shown};
 use super::sound::{Measures, measure};
@@ -50,17 +52,19 @@ impl Recordings<'_> {
     pub(super) fn hear(&self, progress: &dyn Progress) -> Heard {
         let drawer = Drawer::new(&self.settings.features);
         let drawn = self.classes.len().min(DRAWN);
-        let of_class = |class: &String| -> Vec<&Track> {
-            let tracks: Vec<&Track> =
-                self.tracks.iter().filter(|track| track.class == *class).collect();
-            let at_most = (MEASURED / self.classes.len()).max(FEWEST_MEASURED);
-            spread(&tracks, at_most)
-        };
-        let chosen: Vec<Vec<&Track>> = self.classes.iter().map(of_class).collect();
+        let mut of_classes: HashMap<&str, Vec<&Track>> = HashMap::new();
+        for track in self.tracks {
+            of_classes.entry(&track.class).or_default().push(track);
+        }
+        let of_class = |class: &String| of_classes.remove(class.as_str()).unwrap_or_default();
+        let tracks: Vec<Vec<&Track>> = self.classes.iter().map(of_class).collect();
+        let at_most = (MEASURED / self.classes.len()).max(FEWEST_MEASURED);
+        let chosen: Vec<Vec<&Track>> =
+            tracks.iter().take(CHARTED).map(|tracks| spread(tracks, at_most)).collect();
         let steps = drawn + chosen.iter().map(Vec::len).sum::<usize>();
         progress.begin("drawing recordings", steps as u64);
-        let figures = self.classes[..drawn].par_iter().map(|class| {
-            let figures = self.draw_class(class, &drawer);
+        let figures = tracks[..drawn].par_iter().map(|tracks| {
+            let figures = self.draw_class(tracks, &drawer);
             progress.step();
             figures
         });
@@ -80,11 +84,15 @@ impl Recordings<'_> {
     }
 
     /// Draws the first recording of a class that can be read.
-    fn draw_class(&self, class: &str, drawer: &Drawer) -> Result<(String, Vec<Shown>), String> {
+    fn draw_class(
+        &self,
+        tracks: &[&Track],
+        drawer: &Drawer,
+    ) -> Result<(String, Vec<Shown>), String> {
         let mut reason = None;
         let seconds = self.settings.clip.map_or(SECONDS, |clip| clip.min(SECONDS));
         // More of them would all have the same fault: the folder is not there.
-        for track in self.tracks.iter().filter(|track| track.class == class).take(5) {
+        for track in tracks.iter().take(5) {
             match drawer.load(&self.folder.join(&track.name), seconds) {
                 Ok(samples) => return Ok(self.draw(track, &samples, drawer)),
                 Err(problem) => {

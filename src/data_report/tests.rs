@@ -95,14 +95,8 @@ fn recordings(folder: &Path) -> PathBuf {
 }
 
 fn settings(audio: PathBuf, slices: Slices) -> RecordingSettings {
-    let bands = MelBands {
-        n_fft: 256,
-        hop_length: 128,
-        n_mels: 12,
-        sample_rate: 8000,
-        ..MelBands::LIBROSA
-    };
-    let mfcc = MfccSettings { bands, n_mfcc: 5, frames: Some(20), ..MfccSettings::LIBROSA };
+    let bands = MelBands { sample_rate: 8000, n_fft: 256, n_mels: 24, ..MelBands::LIBROSA };
+    let mfcc = MfccSettings { bands, frames: Some(20), ..MfccSettings::LIBROSA };
     let features = Features::Mfcc(mfcc);
     RecordingSettings { origin: Origin::Folder(audio), clip: None, slices, features }
 }
