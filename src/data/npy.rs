@@ -59,7 +59,7 @@ impl Dtype {
         }
     }
 
-    fn bytes(self) -> u64 {
+    pub(super) fn bytes(self) -> u64 {
         match self {
             Self::U8 => 1,
             Self::F32 => 4,

@@ -11,7 +11,8 @@ use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
     Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
-    RecordingSettings, Slices, SynthSettings, TableSettings, Validation, known_ahead, survey,
+    RecordingSettings, Slices, Sound, SynthSettings, TableSettings, Validation, known_ahead,
+    overview, survey,
 };
 
 const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
@@ -106,6 +107,10 @@ fn tone(sample_rate: u32, frequency: usize, samples: usize) -> Vec<u8> {
 }
 
 fn tracks(prepared: &Prepared) -> Vec<String> {
+    stored_tracks(prepared).into_iter().map(|track| track.name).collect()
+}
+
+fn stored_tracks(prepared: &Prepared) -> Vec<Track> {
     serde_json::from_slice(&fs::read(prepared.path.join("tracks.json")).unwrap()).unwrap()
 }
 
@@ -214,6 +219,68 @@ fn parts_are_told_in_three_ways() {
     settings.split.validation = Validation::Folds(4);
     let error = place.prepare(&settings).unwrap_err().to_string();
     assert!(error.ends_with("recordings for this split: 4 of at least 5"), "{error}");
+}
+
+#[test]
+fn tracks_are_written_down_as_they_were_found() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(16_000, 100, 4000));
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let tracks = stored_tracks(&prepared);
+    assert_eq!(tracks.len(), 12);
+    let sound = Sound { seconds: 0.1, clipped_seconds: 0.1, sample_rate: 8000, channels: 1 };
+    assert_eq!(
+        tracks[0],
+        Track {
+            name: "blues/0.wav".to_owned(),
+            class: "blues".to_owned(),
+            examples: 1,
+            sound: Some(sound)
+        }
+    );
+    let sound = Sound { seconds: 0.25, clipped_seconds: 0.25, sample_rate: 16_000, channels: 1 };
+    assert_eq!((tracks[6].examples, tracks[6].sound.as_ref()), (4, Some(&sound)));
+
+    let clipped = changed(&settings, |recordings| recordings.clip = Some(0.125));
+    let tracks = stored_tracks(&place.prepare(&clipped).unwrap());
+    let sound = tracks[6].sound.as_ref().unwrap();
+    assert_eq!((sound.seconds, sound.clipped_seconds), (0.25, 0.125));
+    assert_eq!(tracks[0].sound.as_ref().unwrap().clipped_seconds, 0.1);
+}
+
+#[test]
+fn an_overview_counts_what_the_arrays_hold() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(16_000, 100, 4000));
+    place.write("jazz/0.wav", b"");
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let overview = overview(&settings.source, &prepared).unwrap();
+    let labels = read_i64(&prepared.path.join("y.npy"));
+    for (label, class) in overview.classes.iter().enumerate() {
+        let count = |rows: &[i64]| {
+            rows.iter().filter(|&&row| labels[row as usize] == label as i64).count() as u64
+        };
+        assert_eq!(class.examples, count(&(0..labels.len() as i64).collect::<Vec<_>>()));
+        for (part, size) in overview.parts.iter().zip(&class.parts) {
+            let rows = read_i64(&prepared.path.join(format!("{part}.npy")));
+            assert_eq!(*size, count(&rows), "{part} of {}", class.name);
+        }
+    }
+    let manifest = &prepared.manifest;
+    let sizes = manifest.parts.iter().map(|part| part.rows.len() as u64);
+    assert!(overview.total.parts.iter().copied().eq(sizes));
+    let of = |class: usize| {
+        let class = &overview.classes[class];
+        (class.tracks, class.examples, class.skipped)
+    };
+    assert_eq!((of(0), of(1), of(2)), ((4, 4, 0), (4, 7, 0), (3, 3, 1)));
+    let lengths = overview.classes[1].lengths.unwrap();
+    assert!((lengths.total_seconds - 0.55).abs() < 1e-12);
+    assert_eq!((lengths.shortest_seconds, lengths.median_seconds), (0.1, 0.1));
+    assert_eq!(overview.formats[1].sample_rate, 16_000);
+    assert_eq!(overview.shape(&manifest.input_shape), "500 samples x 1");
 }
 
 #[test]

@@ -64,7 +64,8 @@ impl Case {
         samples.iter_mut().for_each(|sample| *sample *= scale);
         match self.from {
             Some(sample_rate) => {
-                resample(Recording { samples, sample_rate }, self.sample_rate).unwrap()
+                let recording = Recording { samples, sample_rate, channels: 1 };
+                resample(recording, self.sample_rate).unwrap()
             }
             None => samples,
         }

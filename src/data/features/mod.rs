@@ -6,6 +6,7 @@
 //! were a file of its own.
 
 mod bank;
+pub(crate) mod drawn;
 mod mel;
 mod mfcc;
 
@@ -13,8 +14,8 @@ use self::bank::Scratch;
 use self::mel::Mel;
 use self::mfcc::Mfcc;
 use super::source::files::{Examples, Extractor};
-use super::source::recording;
-use super::{Features, RawSettings, RecordingSettings, Slices};
+use super::source::recording::{self, Recording};
+use super::{Features, RawSettings, RecordingSettings, Slices, Sound};
 
 /// There is less of a recording than an example needs.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl<'a> Recordings<'a> {
         for slice in slices(self.settings, samples)? {
             length = self.computer.append(slice, scratch, &mut values)?;
         }
-        Ok(Examples { values, shape: shape(&self.settings.features, length) })
+        Ok(Examples { values, shape: shape(&self.settings.features, length), sound: None })
     }
 }
 
@@ -82,9 +83,11 @@ impl Extractor for Recordings<'_> {
 
     fn extract(&self, bytes: Vec<u8>, scratch: &mut Scratch) -> Result<Examples<f32>, String> {
         let recording = recording::decode(bytes).map_err(|error| error.to_string())?;
+        let sound = sound(self.settings, &recording);
         let samples = recording::resample(recording, self.settings.features.sample_rate())
             .map_err(|error| error.to_string())?;
-        self.examples(&samples, scratch).map_err(|error| error.to_string())
+        let examples = self.examples(&samples, scratch).map_err(|error| error.to_string())?;
+        Ok(Examples { sound: Some(sound), ..examples })
     }
 
     fn length_field(&self) -> Option<String> {
@@ -198,6 +201,14 @@ fn slices<'a>(
         Slices::Count(count) => count as usize,
     };
     Ok(samples[..clipped(settings, samples.len())].chunks_exact(each).take(limit))
+}
+
+/// What a recording was like before anything was computed from it.
+fn sound(settings: &RecordingSettings, recording: &Recording) -> Sound {
+    let Recording { samples, sample_rate, channels } = recording;
+    let seconds = samples.len() as f64 / f64::from(*sample_rate);
+    let clipped_seconds = settings.clip.map_or(seconds, |clip| clip.min(seconds));
+    Sound { seconds, clipped_seconds, sample_rate: *sample_rate, channels: *channels }
 }
 
 /// What is used of so many samples.

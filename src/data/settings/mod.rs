@@ -280,6 +280,22 @@ impl Slices {
     }
 }
 
+impl MelBands {
+    /// What `librosa.feature.melspectrogram` does without arguments.
+    pub const LIBROSA: Self =
+        Self { sample_rate: 22_050, n_fft: 2_048, hop_length: 512, n_mels: 128 };
+}
+
+impl MelSettings {
+    /// librosa's defaults, in decibels relative to the maximum.
+    pub const LIBROSA: Self = Self { bands: MelBands::LIBROSA, frames: None, db: true };
+}
+
+impl MfccSettings {
+    /// What `librosa.feature.mfcc` does without arguments.
+    pub const LIBROSA: Self = Self { bands: MelBands::LIBROSA, n_mfcc: 20, frames: None };
+}
+
 impl RecordingSettings {
     /// Length of a made-up recording, in samples after resampling.
     pub(super) fn synthetic_samples(&self, made_up: &SynthSettings) -> usize {

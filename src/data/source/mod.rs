@@ -15,7 +15,7 @@ pub(super) mod table;
 use std::path::Path;
 
 use super::npy::Dtype;
-use super::{DataError, Progress, Skipped};
+use super::{DataError, Progress, Skipped, Sound};
 
 /// A source that has been looked through.
 pub(super) trait Input {
@@ -60,4 +60,6 @@ pub(super) struct Track {
     pub(super) name: String,
     /// Index of its class.
     pub(super) class: usize,
+    /// What it was like, where it is a recording.
+    pub(super) sound: Option<Sound>,
 }

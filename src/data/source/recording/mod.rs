@@ -35,6 +35,8 @@ pub(in crate::data) struct Recording {
     pub(in crate::data) samples: Vec<f32>,
     /// In Hz.
     pub(in crate::data) sample_rate: u32,
+    /// How many channels were averaged.
+    pub(in crate::data) channels: u32,
 }
 
 /// Why a recording cannot be used; the `reason` in the manifest.

@@ -112,7 +112,7 @@ impl Layout {
             Encoding::MuLaw => self.mono(data, |[byte]| from_16(mu_law(byte))),
             Encoding::ALaw => self.mono(data, |[byte]| from_16(a_law(byte))),
         };
-        Ok(Recording { samples, sample_rate })
+        Ok(Recording { samples, sample_rate, channels: self.channels as u32 })
     }
 
     fn mono<const BYTES: usize>(

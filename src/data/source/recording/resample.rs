@@ -26,7 +26,7 @@ pub(in crate::data) fn resample(
     recording: Recording,
     sample_rate: u32,
 ) -> Result<Vec<f32>, RecordingError> {
-    let Recording { samples, sample_rate: from } = recording;
+    let Recording { samples, sample_rate: from, channels: _ } = recording;
     if from == sample_rate {
         return Ok(samples);
     }
