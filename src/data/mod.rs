@@ -31,9 +31,9 @@ pub use error::{Content, DataError};
 pub use prepare::{cache_dir, prepare};
 pub use progress::{Progress, Quiet};
 pub use settings::{
-    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
-    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
-    TableSettings,
+    Channels, Crop, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings,
+    MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference, Slices, Source,
+    SplitSettings, SynthSettings, TableSettings, Window,
 };
 pub use source::table::TableProblem;
 pub use synth::{Synthesized, synthesize};

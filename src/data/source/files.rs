@@ -283,7 +283,10 @@ fn digest_of(path: &Path) -> Result<String, String> {
 
 /// The bytes of a file, at most as many as were allowed when it was looked at.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // One byte more, so that the end is seen without growing.
+    let expected = file.metadata()?.len().min(MAX_FILE_BYTES) + 1;
+    let mut bytes = Vec::with_capacity(expected as usize);
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
