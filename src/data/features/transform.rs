@@ -42,9 +42,9 @@ struct Parts {
 
 impl Transform {
     pub(super) fn new(n_fft: usize) -> Self {
-        let length = if n_fft % 2 == 0 { n_fft / 2 } else { n_fft };
+        let length = if n_fft.is_multiple_of(2) { n_fft / 2 } else { n_fft };
         let angle = |k: usize| TAU * k as f64 / n_fft as f64;
-        let twiddles = if n_fft % 2 == 0 {
+        let twiddles = if n_fft.is_multiple_of(2) {
             // exp(-i angle) / 2i
             Parts {
                 real: (0..pairs(length)).map(|k| -0.5 * angle(k + 1).sin()).collect(),
@@ -84,7 +84,7 @@ impl Transform {
         power: &mut [f32],
     ) {
         let Buffers { numbers, plan, parts, rising, falling } = buffers;
-        if self.n_fft % 2 == 1 {
+        if !self.n_fft.is_multiple_of(2) {
             for ((number, &sample), weight) in numbers.iter_mut().zip(frame).zip(window) {
                 *number = Complex::new(f64::from(sample) * weight, 0.0);
             }
@@ -108,7 +108,7 @@ impl Transform {
         for (power, &value) in power[length - pairs..length].iter_mut().rev().zip(&*falling) {
             *power = value;
         }
-        if length % 2 == 0 {
+        if length.is_multiple_of(2) {
             power[length / 2] = numbers[length / 2].norm_sqr() as f32;
         }
     }

@@ -74,7 +74,7 @@ fn triang(length: usize) -> Vec<f64> {
     (0..length)
         .map(|n| {
             let from_end = (n + 1).min(symmetric - n) as f64;
-            if symmetric % 2 == 0 {
+            if symmetric.is_multiple_of(2) {
                 (2.0 * from_end - 1.0) / symmetric as f64
             } else {
                 from_end / half as f64
