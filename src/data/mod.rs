@@ -40,9 +40,9 @@ pub use prepare::{cache_dir, prepare};
 pub(crate) use prepare::{column_names, recordings_folder};
 pub use progress::{Progress, Quiet};
 pub use settings::{
-    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
-    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
-    TableSettings, Validation,
+    Channels, Crop, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings,
+    MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference, Slices, Source,
+    SplitSettings, SynthSettings, TableSettings, Validation, Window,
 };
 pub use source::table::TableProblem;
 pub use synth::{Synthesized, synthesize};

@@ -15,7 +15,8 @@ use crate::data::{
     overview, survey,
 };
 
-const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
+const BANDS: MelBands =
+    MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10, ..MelBands::LIBROSA };
 
 /// Three classes of four recordings, each of 0.1 s, and a cache.
 struct Place {
@@ -74,7 +75,7 @@ impl Place {
 }
 
 fn mel(frames: Option<u32>) -> Features {
-    Features::Mel(MelSettings { bands: BANDS, frames, db: true })
+    Features::Mel(MelSettings { bands: BANDS, frames, ..MelSettings::LIBROSA })
 }
 
 fn raw() -> Features {
@@ -84,7 +85,8 @@ fn raw() -> Features {
 /// The settings with other bands.
 fn with_bands(settings: &DataSettings, bands: MelBands) -> DataSettings {
     changed(settings, |recordings| {
-        recordings.features = Features::Mel(MelSettings { bands, frames: Some(12), db: true });
+        recordings.features =
+            Features::Mel(MelSettings { bands, frames: Some(12), ..MelSettings::LIBROSA });
     })
 }
 
@@ -368,7 +370,7 @@ fn a_clip_is_cut_before_it_is_sliced() {
 fn the_first_recording_tells_the_shape_where_the_file_does_not() {
     let place = Place::new();
     place.write("blues/0.wav", b"not audio");
-    let mfcc = Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 4, frames: None });
+    let mfcc = Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 4, ..MfccSettings::LIBROSA });
     for (features, slices, shape) in [
         (mel(None), Slices::Whole, vec![10, 13, 1]),
         (mfcc, Slices::Count(2), vec![7, 4, 1]),
@@ -554,7 +556,7 @@ fn made_up_recordings_take_the_same_way() {
         settings = changed(&settings, |recordings| {
             recordings.origin = Origin::Synthetic(made_up);
             recordings.slices = slices;
-            recordings.features = Features::Mel(MelSettings { bands, frames: None, db: true });
+            recordings.features = Features::Mel(MelSettings { bands, ..MelSettings::LIBROSA });
         });
         let made = place.prepare(&settings).unwrap();
         assert!(place.prepare(&settings).unwrap().cached);
@@ -571,12 +573,18 @@ fn made_up_recordings_take_the_same_way() {
 #[test]
 fn made_up_recordings_go_through_the_pipelines_of_the_studies() {
     let place = Place::new();
-    let bands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
-    let mfcc = Features::Mfcc(MfccSettings { bands, n_mfcc: 13, frames: None });
+    let bands = MelBands {
+        sample_rate: 22_050,
+        n_fft: 2048,
+        hop_length: 512,
+        n_mels: 128,
+        ..MelBands::LIBROSA
+    };
+    let mfcc = Features::Mfcc(MfccSettings { bands, n_mfcc: 13, ..MfccSettings::LIBROSA });
     let raw = Features::Raw(RawSettings { sample_rate: 22_050, samples: None });
     let mel = |hop_length, n_mels, frames| {
         let bands = MelBands { hop_length, n_mels, ..bands };
-        Features::Mel(MelSettings { bands, frames: Some(frames), db: true })
+        Features::Mel(MelSettings { bands, frames: Some(frames), ..MelSettings::LIBROSA })
     };
     let three = Slices::Seconds(3.0);
     let made_up = SynthSettings { classes: 2, clips: 3, seconds: 6.5, seed: 0 };
@@ -628,7 +636,11 @@ fn impossible_settings_are_refused_with_their_name() {
         ("features.mel.frames", with(mel(Some(0)))),
         (
             "features.mfcc.n_mfcc",
-            with(Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 11, frames: None })),
+            with(Features::Mfcc(MfccSettings {
+                bands: BANDS,
+                n_mfcc: 11,
+                ..MfccSettings::LIBROSA
+            })),
         ),
         (
             "features.raw.samples",

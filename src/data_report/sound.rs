@@ -6,7 +6,8 @@
 
 use std::f64::consts::TAU;
 
-use realfft::RealFftPlanner;
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
 
 /// Samples of a frame, and from one frame to the next.
 const FRAME: usize = 2048;
@@ -36,8 +37,8 @@ pub(super) fn measure(samples: &[f32], sample_rate: u32) -> Measures {
         }
         false => samples,
     };
-    let plan = RealFftPlanner::<f64>::new().plan_fft_forward(FRAME);
-    let (mut windowed, mut spectrum) = (plan.make_input_vec(), plan.make_output_vec());
+    let plan = FftPlanner::<f64>::new().plan_fft_forward(FRAME);
+    let mut spectrum = vec![Complex::default(); FRAME];
     let window: Vec<f64> =
         (0..FRAME).map(|n| 0.5 - 0.5 * (TAU * n as f64 / FRAME as f64).cos()).collect();
     let (mut loudness, mut crossings, mut centroid) = (0.0, 0.0, 0.0);
@@ -48,12 +49,12 @@ pub(super) fn measure(samples: &[f32], sample_rate: u32) -> Measures {
         loudness += (energy / FRAME as f64).sqrt();
         let changes = frame.windows(2).filter(|pair| (pair[0] < 0.0) != (pair[1] < 0.0)).count();
         crossings += changes as f64 / FRAME as f64;
-        for ((value, &sample), weight) in windowed.iter_mut().zip(frame).zip(&window) {
-            *value = f64::from(sample) * weight;
+        for ((value, &sample), weight) in spectrum.iter_mut().zip(frame).zip(&window) {
+            *value = Complex::new(f64::from(sample) * weight, 0.0);
         }
-        plan.process(&mut windowed, &mut spectrum).expect("the buffers were made by the plan");
+        plan.process(&mut spectrum);
         let (mut weighed, mut sum) = (0.0, 0.0);
-        for (bin, value) in spectrum.iter().enumerate() {
+        for (bin, value) in spectrum[..=FRAME / 2].iter().enumerate() {
             let magnitude = value.norm();
             weighed += bin as f64 * magnitude;
             sum += magnitude;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::bank::{Frames, mel_of};
+use super::filters::Scale;
 use super::mel::Mel;
 use super::mfcc::Mfcc;
 use crate::data::source::files::MAX_FILE_BYTES;
@@ -70,15 +70,15 @@ impl Drawer {
     /// Decibels below the loudest band, at least -80; none where the samples
     /// make no frame.
     pub(crate) fn mel(&self, samples: &[f32]) -> Option<Picture> {
-        let frames = self.mel.spectrogram(samples, &mut self.mel.scratch());
-        let Frames { values, frames } = frames.ok()?;
+        let mut values = Vec::new();
+        let frames = self.mel.append(samples, &mut self.mel.scratch(), &mut values).ok()?;
         Some(Picture { values, rows: self.bands.n_mels as usize, frames })
     }
 
     /// Cepstral coefficients; none where the samples make no frame.
     pub(crate) fn mfcc(&self, samples: &[f32]) -> Option<Picture> {
-        let frames = self.mfcc.coefficients(samples, &mut self.mfcc.scratch());
-        let Frames { values, frames } = frames.ok()?;
+        let mut values = Vec::new();
+        let frames = self.mfcc.append(samples, &mut self.mfcc.scratch(), &mut values).ok()?;
         let rows = self.n_mfcc;
         let across = (0..rows * frames).map(|at| values[at % frames * rows + at / frames]);
         Some(Picture { values: across.collect(), rows, frames })
@@ -88,7 +88,9 @@ impl Drawer {
     /// the upper one; outside of that where no band reaches.
     pub(crate) fn height_of(&self, hertz: f64) -> f64 {
         // The centre of band `b` is `b + 1` steps of mel above the lowest edge.
-        let (lowest, highest) = (mel_of(0.0), mel_of(f64::from(self.bands.sample_rate) / 2.0));
+        let scale = Scale::of(&self.bands);
+        let mel_of = |hertz| scale.mel_of(hertz);
+        let (lowest, highest) = (mel_of(self.bands.fmin), mel_of(self.bands.highest()));
         let step = (highest - lowest) / f64::from(self.bands.n_mels + 1);
         ((mel_of(hertz) - lowest) / step - 0.5) / f64::from(self.bands.n_mels)
     }
@@ -126,8 +128,9 @@ mod tests {
         let samples: Vec<f32> = (0..8000).map(|n| (n as f32 * 0.3).sin()).collect();
         let picture = drawer.mfcc(&samples).unwrap();
         let mfcc = Mfcc::new(&settings);
-        let along = mfcc.coefficients(&samples, &mut mfcc.scratch()).unwrap();
-        assert_eq!((picture.rows, picture.frames), (3, along.frames));
-        assert_eq!(picture.values[picture.frames + 2], along.values[2 * 3 + 1]);
+        let mut along = Vec::new();
+        let frames = mfcc.append(&samples, &mut mfcc.scratch(), &mut along).unwrap();
+        assert_eq!((picture.rows, picture.frames), (3, frames));
+        assert_eq!(picture.values[picture.frames + 2], along[2 * 3 + 1]);
     }
 }

@@ -6,9 +6,15 @@
 //! were a file of its own.
 
 mod bank;
+mod decibels;
 pub(crate) mod drawn;
+mod filters;
+mod length;
 mod mel;
 mod mfcc;
+mod transform;
+mod vector;
+mod window;
 
 use self::bank::Scratch;
 use self::mel::Mel;
@@ -23,6 +29,20 @@ use super::{Features, RawSettings, RecordingSettings, Slices, Sound};
 pub(super) struct TooShort {
     samples: usize,
     needed: usize,
+}
+
+/// Features of a recording would be beyond what single precision can hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("too loud: the power of its frames is beyond all numbers of 32 bits")]
+pub(super) struct TooLoud;
+
+/// Why nothing can be computed from samples.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum Unusable {
+    #[error(transparent)]
+    TooShort(#[from] TooShort),
+    #[error(transparent)]
+    TooLoud(#[from] TooLoud),
 }
 
 /// Makes examples of recordings; shared by threads.
@@ -54,8 +74,9 @@ impl<'a> Recordings<'a> {
     ///
     /// # Errors
     ///
-    /// [`TooShort`] when there is no whole slice, or a slice makes no frame.
-    fn examples(&self, samples: &[f32], scratch: &mut Scratch) -> Result<Examples<f32>, TooShort> {
+    /// [`TooShort`] when there is no whole slice, or a slice makes no frame;
+    /// [`TooLoud`] when features are not finite.
+    fn examples(&self, samples: &[f32], scratch: &mut Scratch) -> Result<Examples<f32>, Unusable> {
         let mut values = Vec::new();
         let mut length = 0;
         for slice in slices(self.settings, samples)? {
@@ -102,20 +123,18 @@ impl Computer {
         samples: &[f32],
         scratch: &mut Scratch,
         values: &mut Vec<f32>,
-    ) -> Result<usize, TooShort> {
-        let frames = match self {
-            Self::Mel(mel) => mel.spectrogram(samples, scratch)?,
-            Self::Mfcc(mfcc) => mfcc.coefficients(samples, scratch)?,
+    ) -> Result<usize, Unusable> {
+        match self {
+            Self::Mel(mel) => mel.append(samples, scratch, values),
+            Self::Mfcc(mfcc) => mfcc.append(samples, scratch, values),
             Self::Raw(settings) => {
                 let length = settings.samples.map_or(samples.len(), |samples| samples as usize);
                 let kept = samples.len().min(length);
                 values.extend_from_slice(&samples[..kept]);
                 values.resize(values.len() + length - kept, 0.0);
-                return Ok(length);
+                Ok(length)
             }
-        };
-        values.extend_from_slice(&frames.values);
-        Ok(frames.frames)
+        }
     }
 }
 

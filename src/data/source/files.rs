@@ -298,7 +298,9 @@ fn digest_all(
 /// A file and its bytes, at most as many as were allowed when it was looked at.
 fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
     let mut file = open(path)?;
-    let mut bytes = Vec::new();
+    // One byte more, so that the end is seen without growing.
+    let expected = file.metadata()?.len().min(MAX_FILE_BYTES) + 1;
+    let mut bytes = Vec::with_capacity(expected as usize);
     (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok((file, bytes))
 }
