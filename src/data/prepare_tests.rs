@@ -10,9 +10,9 @@ use crate::data::source::files::Extractor as _;
 use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
-    Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
-    RecordingSettings, Slices, Sound, SynthSettings, TableSettings, Validation, known_ahead,
-    overview, survey,
+    Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Pad, Quiet,
+    RawSettings, RecordingSettings, Reference, Slices, Sound, SynthSettings, TableSettings,
+    Validation, known_ahead, overview, survey,
 };
 
 const BANDS: MelBands =
@@ -633,7 +633,34 @@ fn impossible_settings_are_refused_with_their_name() {
         ("features.mel.n_fft", bands(MelBands { n_fft: u32::MAX, ..BANDS })),
         ("features.mel.n_mels", bands(MelBands { n_mels: 0, ..BANDS })),
         ("features.mel.sample_rate", bands(MelBands { sample_rate: 0, ..BANDS })),
+        ("features.mel.win_length", bands(MelBands { win_length: Some(129), ..BANDS })),
+        ("features.mel.fmax", bands(MelBands { fmax: Some(4001.0), ..BANDS })),
+        ("features.mel.fmin", bands(MelBands { fmin: f64::NAN, ..BANDS })),
+        ("features.mel.fmin", bands(MelBands { fmin: 9.0, fmax: Some(9.0), ..BANDS })),
+        ("features.mel.power", bands(MelBands { power: 0.0, ..BANDS })),
         ("features.mel.frames", with(mel(Some(0)))),
+        (
+            "features.mel.reference",
+            with(Features::Mel(MelSettings {
+                reference: Reference::Power(0.0),
+                ..MelSettings::LIBROSA
+            })),
+        ),
+        (
+            "features.mel.top_db",
+            with(Features::Mel(MelSettings { top_db: Some(-1.0), ..MelSettings::LIBROSA })),
+        ),
+        (
+            "features.mel.pad",
+            with(Features::Mel(MelSettings {
+                pad: Pad::Value(f32::INFINITY),
+                ..MelSettings::LIBROSA
+            })),
+        ),
+        (
+            "features.mfcc.lifter",
+            with(Features::Mfcc(MfccSettings { lifter: f64::NAN, ..MfccSettings::LIBROSA })),
+        ),
         (
             "features.mfcc.n_mfcc",
             with(Features::Mfcc(MfccSettings {

@@ -253,10 +253,26 @@ proptest! {
         n_mels in 1_u32..40,
         frames in prop::option::of(1_u32..20),
         db: bool,
+        (win_share, fmin, width) in (0.0_f64..1.0, 0.0_f64..3000.0, 1.0_f64..1000.0),
+        (htk, power) in (any::<bool>(), 0.1_f64..4.0),
+        window in prop::sample::select(vec![Window::Hann, Window::Parzen, Window::Bohman, Window::Triang]),
+        crop in prop::sample::select(vec![Crop::Start, Crop::Center, Crop::End]),
+        top_db in prop::option::of(0.0_f64..200.0),
         samples in prop::collection::vec(-1.0_f32..1.0, 150..700),
     ) {
-        let bands = MelBands { sample_rate: 8000, n_fft, hop_length, n_mels, ..MelBands::LIBROSA };
-        let settings = MelSettings { bands, frames, db, ..MelSettings::LIBROSA };
+        let bands = MelBands {
+            sample_rate: 8000,
+            n_fft,
+            hop_length,
+            win_length: Some(1 + (f64::from(n_fft - 1) * win_share) as u32),
+            window,
+            n_mels,
+            fmin,
+            fmax: Some(fmin + width),
+            htk,
+            power,
+        };
+        let settings = MelSettings { bands, frames, crop, db, top_db, ..MelSettings::LIBROSA };
         let mel = Mel::new(&settings);
         let mut scratch = mel.scratch();
         let first = spectrogram(&mel, &samples, &mut scratch).unwrap();

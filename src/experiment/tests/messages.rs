@@ -197,7 +197,7 @@ const CASES: &[Case] = &[
     ("n_mels: 64", "win_length: 4096", "x.yaml:11: data.features.mel.win_length: a window of 4096 samples is longer than `n_fft: 2048`", "lower `win_length` or raise `n_fft`"),
     ("n_mels: 64", "n_fft: 512, win_length: 513", "x.yaml:11: data.features.mel.win_length: a window of 513 samples is longer than `n_fft: 512`", "lower `win_length` or raise `n_fft`"),
     ("n_mels: 64", "win_length: 0", "x.yaml:11: data.features.mel.win_length: expected a whole number from 1 to 65536, found the number 0", ""),
-    ("n_mels: 64", "window: hamm", "x.yaml:11: unknown window `hamm`", "did you mean `hamming`?"),
+    ("n_mels: 64", "window: haming", "x.yaml:11: unknown window `haming`", "did you mean `hamming`?"),
     ("n_mels: 64", "window: kaiser", "x.yaml:11: window `kaiser` is not built yet", "use `hann`, `hamming`, `blackman`, `blackmanharris`, `nuttall`, `flattop`, `bartlett`, `triang`, `cosine`, `bohman`, `parzen`, `rectangular`, `boxcar` or `ones`"),
     ("n_mels: 64", "fmin: -1", "x.yaml:11: data.features.mel.fmin: expected a frequency in Hz, at least 0, found the number -1", ""),
     ("n_mels: 64", "fmax: 12000", "x.yaml:11: data.features.mel.fmax: 12000 Hz are above 11025, the highest frequency at `sample_rate: 22050`", "lower `fmax` or raise `sample_rate`"),
