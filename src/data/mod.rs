@@ -36,7 +36,7 @@ pub use settings::{
     TableSettings,
 };
 pub use source::table::TableProblem;
-pub use synth::{Synthesized, synthesize};
+pub use synth::{SynthFormat, Synthesized, synthesize};
 
 /// What is known of a prepared dataset; `manifest.json` beside its arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
