@@ -8,7 +8,8 @@ pub(super) const STEPS_A_BAR: usize = 16;
 /// One bar: bit `n` is a stroke on step `n`.
 pub(super) type Strokes = u16;
 
-/// Things with their weights, which have a sum above zero.
+/// Things with their weights, not all of them zero. A probability goes with the
+/// square of a weight: what is usual is much more frequent than what is possible.
 pub(super) type Weighted<T> = &'static [(u32, T)];
 
 /// A number around zero with a standard deviation of one, within ±3.5: the sum
@@ -21,7 +22,7 @@ pub(super) fn normal(random: &mut Random) -> f64 {
 /// One of `choices`. With a `turn` the weights are dealt anew: each thing has
 /// the weight of the one that comes so many places after it.
 pub(super) fn draw<T: Copy>(choices: Weighted<T>, turn: usize, random: &mut Random) -> T {
-    let weight = |index: usize| choices[(index + turn) % choices.len()].0 as usize;
+    let weight = |index: usize| (choices[(index + turn) % choices.len()].0 as usize).pow(2);
     let mut left = random.below((0..choices.len()).map(weight).sum());
     for (index, (_, thing)) in choices.iter().enumerate() {
         if left < weight(index) {
@@ -90,10 +91,10 @@ mod tests {
         let mut share = |wanted, turn| {
             (0..4000).filter(|_| draw(CHOICES, turn, &mut random) == wanted).count() as f64 / 4000.0
         };
-        assert!((share('a', 0) - 0.75).abs() < 0.03);
+        assert!((share('a', 0) - 0.9).abs() < 0.03);
         assert!((share('b', 0)).abs() < 1e-9);
-        assert!((share('b', 1) - 0.25).abs() < 0.03);
-        assert!((share('b', 2) - 0.75).abs() < 0.03);
+        assert!((share('b', 1) - 0.1).abs() < 0.03);
+        assert!((share('b', 2) - 0.9).abs() < 0.03);
     }
 
     #[test]

@@ -18,13 +18,13 @@ pub(super) const SECTION_KINDS: usize = 3;
 pub(super) const MOTIF_BARS: usize = 2;
 
 /// Probability that a song borrows from another style.
-const CROSSING: f64 = 0.45;
+const CROSSING: f64 = 0.3;
 /// Probability that such a song borrows a given thing.
-const BORROWED: f64 = 0.4;
+const BORROWED: f64 = 0.35;
 /// Probability that it borrows from a neighbour, and not from anywhere.
 const NEIGHBOURLY: f64 = 0.7;
 /// How much players change a written rhythm.
-const VARIATION: f64 = 0.22;
+const VARIATION: f64 = 0.15;
 /// Sections are about so long.
 const SECTION_S: f64 = 9.0;
 const BEATS_A_BAR: f64 = 4.0;
@@ -221,9 +221,9 @@ impl Part {
             strokes,
             motifs: [(); SECTION_KINDS].map(|()| motif(playing, role.freedom, random)),
             hold: (role.hold * (0.4 * normal(random)).exp2()).clamp(0.1, 1.5),
-            register: role.register + (2.5 * normal(random)).round() as i32,
+            register: role.register + (2.0 * normal(random)).round() as i32,
             inversion: random.pick(&[0, 0, 3, 7]),
-            level_db: role.level_db + 2.5 * normal(random),
+            level_db: role.level_db + 1.8 * normal(random),
             consonance: role.freedom,
         }
     }
@@ -281,7 +281,7 @@ impl DrumPart {
             grooves,
             levels_db: [0.0, -2.0, -8.0].map(|level| level + 3.0 * normal(random)),
             fills: random.between(0.1, 0.8),
-            level_db: role.level_db + 2.5 * normal(random),
+            level_db: role.level_db + 1.8 * normal(random),
         })
     }
 }
@@ -293,12 +293,12 @@ fn sound(middle: Sound, random: &mut Random) -> Sound {
     let old = random.chance(0.12);
     let bandwidth_hz = if old { bandwidth_hz.min(4500.0) } else { bandwidth_hz };
     Sound {
-        tilt_db: tilt_db + 3.5 * normal(random),
-        bandwidth_hz: (bandwidth_hz * (0.4 * normal(random)).exp2()).clamp(1500.0, 10_500.0),
+        tilt_db: tilt_db + 2.2 * normal(random),
+        bandwidth_hz: (bandwidth_hz * (0.3 * normal(random)).exp2()).clamp(1500.0, 10_500.0),
         drive: drive * (0.7 * normal(random)).exp2(),
         squeeze: (squeeze + 0.15 * normal(random)).clamp(0.0, 0.9),
         room_s: (room_s * (0.5 * normal(random)).exp2()).clamp(0.1, 5.0),
         wet: (wet * (0.6 * normal(random)).exp2()).min(0.7),
-        hiss_db: hiss_db + 6.0 * normal(random) + if old { 12.0 } else { 0.0 },
+        hiss_db: hiss_db + 5.0 * normal(random) + if old { 12.0 } else { 0.0 },
     }
 }
