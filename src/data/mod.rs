@@ -45,7 +45,7 @@ pub use settings::{
     SplitSettings, SynthSettings, TableSettings, Validation, Window,
 };
 pub use source::table::TableProblem;
-pub use synth::{Synthesized, synthesize};
+pub use synth::{SynthFormat, Synthesized, synthesize};
 
 /// What is known of a prepared dataset; `manifest.json` beside its arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
