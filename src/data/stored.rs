@@ -29,7 +29,12 @@ pub(crate) fn parts(prepared: &Prepared) -> Result<Vec<Part>, DataError> {
     ["train", "validation", "test"].into_iter().map(part).collect()
 }
 
-/// Where what came of each track is written down.
+/// Rows of the examples to train on.
+pub(crate) fn training(prepared: &Prepared) -> Result<Vec<i64>, DataError> {
+    read_i64(&prepared.path.join("train.npy"))
+}
+
+/// What came of each track, in the order of their numbers.
 pub(crate) fn tracks(prepared: &Prepared) -> Result<Vec<Track>, DataError> {
     let path = prepared.path.join("tracks.json");
     let bytes = fs::read(&path).map_err(io_error("read", &path))?;

@@ -5,7 +5,7 @@
 //! learnt from those that judge a network.
 
 use super::values::{Quartiles, anova_f, spread};
-use crate::data::stored::{Examples, by_class, labels, parts};
+use crate::data::stored::{Examples, by_class, labels, training};
 use crate::data::{DataError, Prepared};
 
 /// About how many numbers are read of all classes together.
@@ -48,7 +48,7 @@ impl Sample {
     /// - `keep_rows`: whether the examples are wanted themselves
     pub(super) fn read(prepared: &Prepared, keep_rows: bool) -> Result<Self, DataError> {
         let labels = labels(prepared)?;
-        let train = parts(prepared)?.into_iter().next().map(|part| part.rows).unwrap_or_default();
+        let train = training(prepared)?;
         let mut examples = Examples::open(prepared)?;
         let classes = prepared.manifest.classes.len();
         let row_len = examples.row_len.max(1);

@@ -54,7 +54,7 @@ pub(super) fn measure(samples: &[f32], sample_rate: u32) -> Measures {
         plan.process(&mut windowed, &mut spectrum).expect("the buffers were made by the plan");
         let (mut weighed, mut sum) = (0.0, 0.0);
         for (bin, value) in spectrum.iter().enumerate() {
-            let magnitude = value.norm();
+            let magnitude = value.norm_sqr().sqrt();
             weighed += bin as f64 * magnitude;
             sum += magnitude;
         }
