@@ -11,7 +11,7 @@ use super::error::io_error;
 use super::npy::{self, Dtype, HEADER_LEN};
 use super::{DataError, Prepared, Track};
 
-/// Where what came of each track is written down.
+/// What came of each track, in the order of their numbers.
 pub(crate) fn tracks(prepared: &Prepared) -> Result<Vec<Track>, DataError> {
     let path = prepared.path.join("tracks.json");
     let bytes = fs::read(&path).map_err(io_error("read", &path))?;

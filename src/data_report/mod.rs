@@ -122,7 +122,7 @@ impl Subject<'_> {
         page.facts(&facts);
         if settings.leaks() {
             page.warning(
-                "Slices of one recording are in several parts (`group: none`): what is measured \
+                "Slices of one recording are in several parts (group: none): what is measured \
                  on validation and test examples looks better than it is.",
             );
         }
@@ -222,7 +222,10 @@ impl Subject<'_> {
             ),
         };
         if lengths.clipped_seconds < lengths.total_seconds - 0.05 {
-            lead.push_str(&format!(" `clip` leaves {}.", duration(lengths.clipped_seconds)));
+            lead.push_str(&format!(
+                " The clip setting leaves {}.",
+                duration(lengths.clipped_seconds)
+            ));
         }
         page.section("Durations", &lead);
         let formats = &self.overview.formats;

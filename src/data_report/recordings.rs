@@ -17,8 +17,8 @@ use crate::results::time::duration;
 /// What is drawn and measured of a recording: its beginning.
 const SECONDS: f64 = 30.0;
 /// Recordings that are measured of all classes together, and fewest of a class.
-const MEASURED: usize = 300;
-const FEWEST_MEASURED: usize = 4;
+const MEASURED: usize = 200;
+const FEWEST_MEASURED: usize = 3;
 /// Classes of which a recording is drawn.
 const DRAWN: usize = 40;
 /// Columns of all spectrograms together, and of each at least and at most: it

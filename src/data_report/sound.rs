@@ -55,7 +55,7 @@ pub(super) fn measure(samples: &[f32], sample_rate: u32) -> Measures {
         plan.process(&mut spectrum);
         let (mut weighed, mut sum) = (0.0, 0.0);
         for (bin, value) in spectrum[..=FRAME / 2].iter().enumerate() {
-            let magnitude = value.norm();
+            let magnitude = value.norm_sqr().sqrt();
             weighed += bin as f64 * magnitude;
             sum += magnitude;
         }

@@ -226,3 +226,25 @@ fn a_page_of_images_shows_them() {
         });
     }
 }
+
+#[test]
+fn a_page_of_many_classes_stays_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("features.csv");
+    let mut text = "a,b,label\n".to_owned();
+    for row in 0..900 {
+        text.push_str(&format!("{row},{},class {}\n", row % 7, row % 300));
+    }
+    fs::write(&file, text).unwrap();
+    let label = "label".to_owned();
+    let table = TableSettings { file, label, drop: Vec::new(), columns: Some(2) };
+    let page = page(folder.path(), Source::Table(table));
+    look(&page, |document| {
+        assert!(texts(document, "p").contains(&"Charts show the first 100 classes."));
+        assert_eq!(
+            texts(document, "td").iter().filter(|cell| cell.starts_with("class ")).count(),
+            300
+        );
+    });
+    assert!(page.len() < 400_000, "{}", page.len());
+}

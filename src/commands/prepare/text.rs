@@ -172,7 +172,7 @@ mod tests {
 class                                rows  train
 日本語                                  7      5
 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  1234567      1
-a\u{fffd}b                                    1      1
+a\u{fffd}b                                     1      1
 ------------------------------------------------
 total                                   8      6
 "
