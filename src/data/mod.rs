@@ -1,4 +1,4 @@
-//! From recordings, tables and images to arrays: decoding, features, splits, and
+//! From recordings, tables, images and NumPy's arrays to arrays on disk: decoding, features, splits, and
 //! a cache of the result.
 //!
 //! [`prepare`] is the way in. It looks through a [`Source`] (`source`), hashes
@@ -31,10 +31,11 @@ pub use error::{Content, DataError};
 pub use prepare::{cache_dir, prepare};
 pub use progress::{Progress, Quiet};
 pub use settings::{
-    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
-    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
-    TableSettings,
+    ArrayFiles, ArraySettings, Channels, DataSettings, Features, Group, ImageSettings, MelBands,
+    MelSettings, MfccSettings, Origin, RawSettings, RecordingSettings, Slices, Source,
+    SplitSettings, SynthSettings, TableSettings,
 };
+pub use source::arrays::ArrayProblem;
 pub use source::table::TableProblem;
 pub use synth::{Synthesized, synthesize};
 
@@ -43,7 +44,7 @@ pub use synth::{Synthesized, synthesize};
 pub struct Manifest {
     /// Lower-case hexadecimal SHA-256 over settings and content.
     pub digest: String,
-    /// Sorted; a label is an index into it.
+    /// Sorted by name, or numbers by value; a label is an index into it.
     pub classes: Vec<String>,
     /// Shape of one example, channels last.
     pub input_shape: Vec<u32>,

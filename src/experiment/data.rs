@@ -3,6 +3,7 @@
 //!
 //! What belongs to another source than the one given is refused, never ignored.
 
+mod arrays;
 mod features;
 
 use std::path::PathBuf;
@@ -24,10 +25,10 @@ const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_IMAGE_SIDE: u32 = 4_096;
 
 /// Keys of which one says where the data come from.
-const SOURCES: [&str; 4] = ["audio", "synthetic", "csv", "images"];
+const SOURCES: [&str; 5] = ["audio", "synthetic", "csv", "images", "npy"];
 /// Keys that say what is made of recordings.
 const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
-const LATER: [&str; 2] = ["npy", "cache"];
+const LATER: [&str; 1] = ["cache"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
@@ -83,8 +84,11 @@ fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
     if let Some(node) = fields.optional("images") {
         return others(fields, Source::Images(images(&node)?));
     }
+    if let Some(node) = fields.optional("npy") {
+        return others(fields, Source::Arrays(arrays::read(&node)?));
+    }
     Err(fields.missing("audio").hint(
-        "write `audio: DIR`, a folder with a folder for each class, `images` or `csv`, or \
+        "write `audio: DIR`, a folder with a folder for each class, `images`, `csv` or `npy`, or \
          `synthetic: {classes: 10, clips: 20, seconds: 6}`",
     ))
 }
@@ -262,6 +266,7 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
             Source::Recordings(_) | Source::Images(_) => {
                 (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
             }
+            Source::Arrays(_) => (true, "a class is a value of `y`, or one of `names`".to_owned()),
             Source::Table(table) => {
                 (class.trim() == class, format!("a class is a value of column `{}`", table.label))
             }
