@@ -1,4 +1,4 @@
-//! From recordings, tables and images to arrays: decoding, features, splits, and
+//! From recordings, tables, images and NumPy's arrays to arrays on disk: decoding, features, splits, and
 //! a cache of the result.
 //!
 //! [`prepare`] is the way in. It looks through a [`Source`] (`source`), hashes
@@ -40,10 +40,11 @@ pub use prepare::{cache_dir, prepare};
 pub(crate) use prepare::{column_names, recordings_folder};
 pub use progress::{Progress, Quiet};
 pub use settings::{
-    Channels, Crop, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings,
-    MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference, Slices, Source,
-    SplitSettings, SynthSettings, TableSettings, Validation, Window,
+    ArrayFiles, ArraySettings, Channels, Crop, DataSettings, Features, Group, ImageSettings,
+    MelBands, MelSettings, MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference,
+    Slices, Source, SplitSettings, SynthSettings, TableSettings, Validation, Window,
 };
+pub use source::arrays::ArrayProblem;
 pub use source::table::TableProblem;
 pub use synth::{SynthFormat, Synthesized, synthesize};
 
@@ -52,7 +53,7 @@ pub use synth::{SynthFormat, Synthesized, synthesize};
 pub struct Manifest {
     /// Lower-case hexadecimal SHA-256 over settings and content.
     pub digest: String,
-    /// Sorted; a label is an index into it.
+    /// Sorted by name, or numbers by value; a label is an index into it.
     pub classes: Vec<String>,
     /// Shape of one example, channels last.
     pub input_shape: Vec<u32>,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::stored::{self, by_class};
-use super::{DataError, Features, Origin, Prepared, Skipped, Sound, Source, Track};
+use super::{ArrayFiles, DataError, Features, Origin, Prepared, Skipped, Sound, Source, Track};
 
 /// What a dataset consists of.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,6 +160,11 @@ pub(crate) fn origin(source: &Source) -> String {
         },
         Source::Table(settings) => format!("csv: {}", settings.file.display()),
         Source::Images(settings) => format!("images: {}", settings.folder.display()),
+        Source::Arrays(settings) => {
+            let (ArrayFiles::Apart { x: file, .. } | ArrayFiles::Archive { file, .. }) =
+                &settings.files;
+            format!("npy: {}", file.display())
+        }
     }
 }
 
@@ -168,6 +173,8 @@ fn unit(source: &Source) -> &'static str {
         Source::Recordings(_) => "recordings",
         Source::Table(_) => "rows",
         Source::Images(_) => "images",
+        // Groups, or rows where the files have none.
+        Source::Arrays(_) => "tracks",
     }
 }
 
@@ -180,6 +187,7 @@ fn axes(source: &Source) -> Vec<&'static str> {
         },
         Source::Table(_) => vec!["columns"],
         Source::Images(_) => vec!["", "pixels", "channels"],
+        Source::Arrays(_) => Vec::new(),
     }
 }
 

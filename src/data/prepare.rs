@@ -24,6 +24,7 @@ use super::error::io_error;
 use super::features::Recordings;
 use super::npy::{self, Dtype};
 use super::parts;
+use super::source::arrays::Arrays;
 use super::source::digests::Digests;
 use super::source::files::Files;
 use super::source::folder::Content;
@@ -104,6 +105,7 @@ fn open<'a>(
             Ok(Box::new(files))
         }
         Source::Table(table) => Ok(Box::new(Table::read(table, classes)?)),
+        Source::Arrays(arrays) => Ok(Box::new(Arrays::read(arrays, classes, cache, progress)?)),
         Source::Images(images) => {
             let (root, content, extractor) = (&images.folder, Content::Images, Images(images));
             let files = Files::read(root, content, classes, extractor, &digests(root), progress)?;

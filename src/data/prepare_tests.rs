@@ -10,9 +10,9 @@ use crate::data::source::files::Extractor as _;
 use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
-    Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Pad, Quiet,
-    RawSettings, RecordingSettings, Reference, Slices, Sound, SynthSettings, TableSettings,
-    Validation, known_ahead, overview, survey,
+    ArrayFiles, ArraySettings, Channels, Features, ImageSettings, MelBands, MelSettings,
+    MfccSettings, Pad, Quiet, RawSettings, RecordingSettings, Reference, Slices, Sound,
+    SynthSettings, TableSettings, Validation, known_ahead, overview, survey,
 };
 
 const BANDS: MelBands =
@@ -824,4 +824,46 @@ fn images_become_arrays() {
     let (_, values) = read_u8(&gray.path.join("x.npy"));
     // 0.299 · 10 + 0.587 · 20 + 0.114 · 200
     assert!(values[5 * 128..6 * 128].iter().all(|&value| value == 38));
+}
+
+#[test]
+fn arrays_become_a_dataset() {
+    let place = Place::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data/testdata/arrays/stored.npz");
+    let archive = |file: PathBuf| {
+        let (x, y) = ("x".to_owned(), "y".to_owned());
+        let files = ArrayFiles::Archive { file, x, y, groups: None };
+        let names = Some(["rock", "blues", "jazz"].map(str::to_owned).to_vec());
+        let source = Source::Arrays(ArraySettings { files, names });
+        let split = SplitSettings {
+            test: 0.0,
+            validation: Validation::Share(0.5),
+            ..place.settings().split
+        };
+        DataSettings { source, split, ..place.settings() }
+    };
+    let settings = archive(file.clone());
+    assert_eq!(known_ahead(&settings), None);
+    let (shape, classes) = survey(&settings).unwrap();
+    // In the order of their numbers.
+    assert_eq!((shape.as_slice(), classes.join(" ")), (&[2, 5][..], "rock blues jazz".to_owned()));
+    let prepared = place.prepare(&settings).unwrap();
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!((&manifest.input_shape, &manifest.classes), (&shape, &classes));
+    assert_eq!((manifest.examples, manifest.tracks), (12, 6));
+    assert_eq!(manifest.part("train").unwrap().rows.len(), 6);
+    assert_eq!(read_i64(&path.join("y.npy"))[..4], [0, 1, 2, 0]);
+    assert_eq!(read_i64(&path.join("groups.npy")), [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]);
+    assert_eq!(tracks(&prepared)[3], "group 3");
+    // Wherever the same file lies.
+    let copy = place.audio().join("copy.npz");
+    fs::copy(&file, &copy).unwrap();
+    assert!(place.prepare(&archive(copy)).unwrap().cached);
+    let mut apart = settings;
+    apart.split.test = 0.3;
+    let error = place.prepare(&apart).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "class `rock` has too few usable groups for this split: 2 of at least 3"
+    );
 }

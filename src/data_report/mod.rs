@@ -88,6 +88,7 @@ pub fn render(
         }
         Source::Table(table) => subject.table(table, &mut page)?,
         Source::Images(_) => subject.images(&mut page)?,
+        Source::Arrays(_) => subject.arrays(&mut page)?,
     }
     subject.skipped(&mut page);
     let version = env!("CARGO_PKG_VERSION");
@@ -298,6 +299,16 @@ impl Subject<'_> {
         Ok(())
     }
 
+    fn arrays(&self, page: &mut Page) -> Result<(), DataError> {
+        let sample = Sample::read(self.prepared, false)?;
+        page.section(
+            "Distributions",
+            &format!("Of the numbers of {} examples to train on. {BOXES}", sample.examples),
+        );
+        page.figures(&self.numbers(&sample, "value"));
+        Ok(())
+    }
+
     fn images(&self, page: &mut Page) -> Result<(), DataError> {
         let manifest = &self.prepared.manifest;
         let sample = Sample::read(self.prepared, false)?;
@@ -437,7 +448,7 @@ fn flat(settings: &DataSettings) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     visit("", &value, &mut rows);
     for row in &mut rows {
-        for prefix in ["source.recordings.", "source.table.", "source.images."] {
+        for prefix in ["source.recordings.", "source.table.", "source.images.", "source.arrays."] {
             if let Some(rest) = row[0].strip_prefix(prefix) {
                 row[0] = rest.to_owned();
             }

@@ -1,8 +1,8 @@
 //! The limits of the `data:` section, and what of it cannot be computed.
 
 use super::{
-    DataSettings, Features, ImageSettings, MelBands, Origin, Pad, RecordingSettings, Reference,
-    Slices, Source, SplitSettings, SynthSettings, TableSettings, Validation,
+    ArraySettings, DataSettings, Features, ImageSettings, MelBands, Origin, Pad, RecordingSettings,
+    Reference, Slices, Source, SplitSettings, SynthSettings, TableSettings, Validation,
 };
 use crate::data::{DataError, features};
 
@@ -42,6 +42,7 @@ impl DataSettings {
             Source::Recordings(settings) => settings.check()?,
             Source::Table(settings) => settings.check()?,
             Source::Images(settings) => settings.check()?,
+            Source::Arrays(settings) => settings.check()?,
         }
         if self.classes.as_ref().is_some_and(Vec::is_empty) {
             return Err(refused("classes", "names no class"));
@@ -103,6 +104,15 @@ impl TableSettings {
         match self.columns {
             Some(columns) => within("csv.columns", columns, 1, MAX_COLUMNS),
             None => Ok(()),
+        }
+    }
+}
+
+impl ArraySettings {
+    fn check(&self) -> Result<(), DataError> {
+        match &self.names {
+            Some(names) if names.len() < 2 => Err(refused("npy.names", "names fewer than two")),
+            Some(_) | None => Ok(()),
         }
     }
 }

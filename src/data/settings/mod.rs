@@ -33,6 +33,8 @@ pub enum Source {
     Table(TableSettings),
     /// Images of one size.
     Images(ImageSettings),
+    /// NumPy's arrays.
+    Arrays(ArraySettings),
 }
 
 /// Recordings, and what is computed from them.
@@ -261,6 +263,46 @@ pub struct ImageSettings {
     pub channels: Channels,
 }
 
+/// Arrays with an example a row: of the shape of a row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArraySettings {
+    /// Where they are.
+    #[serde(flatten)]
+    pub files: ArrayFiles,
+    /// Names of the classes 0, 1, ... in `y`; else these are the numbers.
+    pub names: Option<Vec<String>>,
+}
+
+/// Where arrays are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrayFiles {
+    /// A `.npy` file for each.
+    Apart {
+        /// `[N, ...]`: examples, channels last.
+        #[serde(skip)]
+        x: PathBuf,
+        /// `[N]`: classes.
+        #[serde(skip)]
+        y: PathBuf,
+        /// `[N]`: rows of one group belong together.
+        #[serde(skip)]
+        groups: Option<PathBuf>,
+    },
+    /// An `.npz` archive of all of them.
+    Archive {
+        /// The archive.
+        #[serde(skip)]
+        file: PathBuf,
+        /// Name of `x` in it.
+        x: String,
+        /// Name of `y` in it.
+        y: String,
+        /// Name of `groups` in it; else `groups`, if it is there.
+        groups: Option<String>,
+    },
+}
+
 /// What a pixel consists of, each number in 0..=255.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -326,6 +368,7 @@ impl DataSettings {
         let several = match &self.source {
             Source::Recordings(settings) => settings.slices.several(),
             Source::Table(_) | Source::Images(_) => false,
+            Source::Arrays(_) => false,
         };
         several && self.split.group == Group::None
     }
@@ -340,6 +383,7 @@ impl Source {
             Self::Recordings(RecordingSettings { origin: Origin::Synthetic(_), .. }) => "synthetic",
             Self::Table(_) => "csv",
             Self::Images(_) => "images",
+            Self::Arrays(_) => "npy",
         }
     }
 }

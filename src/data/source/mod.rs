@@ -4,6 +4,7 @@
 //! and writes its examples in one go. Sources do not know how examples are
 //! divided, nor where datasets lie.
 
+pub(super) mod arrays;
 pub(super) mod digests;
 pub(super) mod files;
 pub(super) mod folder;
@@ -19,7 +20,7 @@ use super::{DataError, Progress, Skipped, Sound};
 
 /// A source that has been looked through.
 pub(super) trait Input {
-    /// Sorted; a label is an index into it.
+    /// Sorted by name, or numbers by value; a label is an index into it.
     fn classes(&self) -> Vec<String>;
 
     /// What there is, by name: the SHA-256 of its bytes, or none where they
@@ -54,7 +55,7 @@ pub(super) struct Outcome {
 }
 
 /// What may give several rows, which then belong together: a recording, an
-/// image, a row of a table.
+/// image, a row of a table or an array, a group of rows of an array.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) name: String,

@@ -2,9 +2,9 @@
 
 use super::{FILE, good};
 use crate::data::{
-    Channels, Crop, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings,
-    MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference, Slices, Source,
-    SplitSettings, TableSettings, Validation, Window, known_ahead,
+    ArrayFiles, ArraySettings, Channels, Crop, DataSettings, Features, Group, ImageSettings,
+    MelBands, MelSettings, MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference,
+    Slices, Source, SplitSettings, TableSettings, Validation, Window, known_ahead,
 };
 use crate::experiment::Warning;
 
@@ -154,6 +154,34 @@ fn images_are_square_or_of_height_and_width() {
     assert_eq!(settings("size: [256, 256], channels: 3"), Source::Images(expected.clone()));
     let other = ImageSettings { width: 432, channels: Channels::Gray, ..expected };
     assert_eq!(settings("size: [256, 432], channels: 1"), Source::Images(other));
+}
+
+#[test]
+fn arrays_are_an_archive_or_files() {
+    let settings = |value: &str| match data(&format!("  npy: {value}")).source {
+        Source::Arrays(settings) => settings,
+        other => panic!("{other:?}"),
+    };
+    let archive = |x: &str, groups: Option<&str>| ArraySettings {
+        files: ArrayFiles::Archive {
+            file: "a.npz".into(),
+            x: x.to_owned(),
+            y: "y".to_owned(),
+            groups: groups.map(str::to_owned),
+        },
+        names: None,
+    };
+    assert_eq!(settings("a.npz"), archive("x", None));
+    assert_eq!(settings("{file: a.npz}"), archive("x", None));
+    assert_eq!(settings("{file: a.npz, x: X_train, groups: g}"), archive("X_train", Some("g")));
+    let (x, y) = ("x.npy".into(), "y.npy".into());
+    assert_eq!(
+        settings("{x: x.npy, y: y.npy, names: [b, a]}"),
+        ArraySettings {
+            files: ArrayFiles::Apart { x, y, groups: None },
+            names: Some(vec!["b".to_owned(), "a".to_owned()]),
+        }
+    );
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn noise_is_resampled_as_librosa_does_it() {
         (16_000, 22_050, 2e-3),
         (22_050, 16_000, 2e-3),
     ] {
-        let recording = Recording { samples: noise.clone(), sample_rate: from };
+        let recording = Recording { samples: noise.clone(), sample_rate: from, channels: 1 };
         let resampled = resample(recording, to).unwrap();
         let (_, golden) = read_f32(&folder.join(format!("{from}-{to}.npy")));
         assert_eq!(resampled.len(), golden.len());
