@@ -106,8 +106,8 @@ mod tests {
         let mut random = Random::new(&[1]);
         assert_eq!(varied(bar, 0.0, &mut random), bar);
         assert_eq!(varied(0, 0.5, &mut random), 0);
-        let others = (0..50).map(|_| varied(bar, 0.5, &mut random));
-        assert!(others.clone().all(|other| other & 1 == 1), "the first beat stays");
-        assert!(others.filter(|other| *other != bar).count() > 10);
+        let others: Vec<Strokes> = (0..50).map(|_| varied(bar, 0.5, &mut random)).collect();
+        assert!(others.iter().all(|other| other & 1 == 1), "the first beat stays");
+        assert!(others.iter().filter(|other| **other != bar).count() > 10);
     }
 }
