@@ -1,6 +1,6 @@
 """The table of scripts/compare-splits, in Markdown.
 
-    splits.py RUNS EPOCHS SEEDS NAME...
+    splits.py RUNS SEEDS NAME...
 
 Accuracies are of the slices or songs to validate on after the last epoch, so that
 no epoch is chosen by them: the mean over the seeds, and from the least to the most.
@@ -20,14 +20,14 @@ def last_epoch(run: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    runs, epochs, seeds, *names = sys.argv[1:]
+    runs, seeds, *names = sys.argv[1:]
     columns = ["accuracy when trained", *METRICS.values()]
     print("| network | split | " + " | ".join(columns) + " |")
     print("|---|---|" + "---|" * len(columns))
     for name in names:
         for group, split in GROUPS.items():
             rows = [
-                last_epoch(Path(runs) / f"{name}-{group}-{seed}-{epochs}")
+                last_epoch(Path(runs) / f"{name}-{group}-{seed}")
                 for seed in range(1, int(seeds) + 1)
             ]
             cells = []

@@ -106,7 +106,7 @@ mod tests {
         let mut random = Random::new(&[1]);
         assert_eq!(varied(bar, 0.0, &mut random), bar);
         assert_eq!(varied(0, 0.5, &mut random), 0);
-        let others: Vec<_> = (0..50).map(|_| varied(bar, 0.5, &mut random)).collect();
+        let others: Vec<Strokes> = (0..50).map(|_| varied(bar, 0.5, &mut random)).collect();
         assert!(others.iter().all(|other| other & 1 == 1), "the first beat stays");
         assert!(others.iter().filter(|other| **other != bar).count() > 10);
     }

@@ -96,15 +96,16 @@ fn hit(
     let mut tone: f64 = if tone_s > 0.0 { 1.0 } else { 0.0 };
     let (mut noise, mut sweep, mut angle) = (noise, fall, 0.0_f64);
     let keep = (-TAU * noise_hz / RATE).exp();
-    // Two stages of what takes away the low.
-    let (mut low, mut low_of_high) = (0.0, 0.0);
+    // Two stages of what takes away the low, each with its last input and output.
+    let mut stages = [(0.0, 0.0); 2];
     let mut out = Vec::new();
     while tone.max(noise) > INAUDIBLE && (out.len() as f64) < LONGEST_S * RATE {
-        let white = random.between(-1.0, 1.0);
-        low = white + (low - white) * keep;
-        let high = white - low;
-        low_of_high = high + (low_of_high - high) * keep;
-        let sample = tone * angle.sin() + noise * (high - low_of_high);
+        let high = stages.iter_mut().fold(random.between(-1.0, 1.0), |now, (input, output)| {
+            *output = (1.0 + keep) / 2.0 * (now - *input) + keep * *output;
+            *input = now;
+            *output
+        });
+        let sample = tone * angle.sin() + noise * high;
         // The first half of a millisecond is not a step.
         let onset = (out.len() as f64 / (0.0005 * RATE)).min(1.0);
         out.push((onset * sample) as f32);

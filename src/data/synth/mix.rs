@@ -358,7 +358,7 @@ mod tests {
     fn a_room_rings_on() {
         let mut click = vec![0.0; 22_050];
         click[0] = 1.0;
-        Room::new(0.5, &mut Random::new(&[1])).pass(&mut click, 0.5);
+        Room::new(2.0, &mut Random::new(&[1])).pass(&mut click, 0.5);
         let early = loudness(&click[2000..4000]);
         let late = loudness(&click[12_000..14_000]);
         assert!(click[0] == 1.0 && early > 5.0 * late && late > SILENCE, "{early} {late}");

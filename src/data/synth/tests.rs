@@ -107,6 +107,71 @@ fn tables_of_styles_are_well_formed() {
     }
 }
 
+/// So many songs of a style, without their sound.
+fn songs(number: u64, style: &Style) -> Vec<Song> {
+    (0..60).map(|clip| Song::new(style, &mut Random::new(&[1, number, clip]))).collect()
+}
+
+#[test]
+fn songs_of_a_style_differ_and_styles_overlap() {
+    let tempos: Vec<(f64, f64)> = styles(10)
+        .iter()
+        .map(|(number, style)| {
+            let mut tempos: Vec<f64> =
+                songs(*number, style).iter().map(|song| song.tempo).collect();
+            tempos.sort_by(f64::total_cmp);
+            (tempos[5], tempos[54])
+        })
+        .collect();
+    for (slow, fast) in &tempos {
+        assert!(fast / slow > 1.15, "{slow} {fast}");
+        let shared = tempos.iter().filter(|other| other.0 < *fast && *slow < other.1).count();
+        assert!(shared > 3, "{slow} to {fast} is the speed of {shared} styles");
+    }
+    for (number, style) in styles(10) {
+        let songs = songs(number, &style);
+        let share = |has: fn(&Song) -> bool| songs.iter().filter(|song| has(song)).count();
+        assert!((1..60).contains(&share(|song| song.parts.len() > 3)), "{}", style.name);
+        assert!((1..60).contains(&share(|song| song.scale.len() > 5)), "{}", style.name);
+        assert!(songs.iter().all(|song| !song.parts.is_empty()));
+    }
+    let drummed = |(number, style): &(u64, Style)| {
+        songs(*number, style).iter().filter(|song| song.drums.is_some()).count()
+    };
+    let drummed: Vec<usize> = styles(10).iter().map(drummed).collect();
+    assert!(drummed.iter().filter(|count| (5..56).contains(*count)).count() > 3, "{drummed:?}");
+}
+
+/// Power above about 3 kHz as a part of all, in decibels: a single number that
+/// tells mixes apart.
+fn brightness_db(samples: &[i16]) -> f64 {
+    let power = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum();
+    let all: f64 = power(&mut samples.iter().map(|&sample| f64::from(sample)));
+    let differences = samples.windows(2).map(|two| f64::from(two[1]) - f64::from(two[0]));
+    let high: f64 = power(&mut differences.into_iter());
+    10.0 * (high / all.max(1.0)).max(1e-9).log10()
+}
+
+#[test]
+fn halves_of_a_song_are_more_alike_than_songs_of_a_style() {
+    let (mut within, mut between) = (0.0, 0.0);
+    for (number, style) in styles(4) {
+        let halves: Vec<[f64; 2]> = (0..8)
+            .map(|clip| {
+                let random = Random::new(&[2, number, clip]);
+                let samples = recording(&style, 3 * SAMPLE_RATE as usize, random);
+                let (first, second) = samples.split_at(samples.len() / 2);
+                [brightness_db(first), brightness_db(second)]
+            })
+            .collect();
+        within += halves.iter().map(|[first, second]| (first - second).abs()).sum::<f64>();
+        let next = halves.iter().skip(1).chain(&halves[..1]);
+        between +=
+            halves.iter().zip(next).map(|(one, other)| (one[0] - other[1]).abs()).sum::<f64>();
+    }
+    assert!(between > 1.5 * within, "{within} {between}");
+}
+
 #[test]
 fn other_peoples_files_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
