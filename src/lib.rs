@@ -10,7 +10,7 @@
 //! A [`Space`](space::Space) declares hyperparameters; a
 //! [`HyperParameters`](space::HyperParameters) gives each of them a value. A
 //! [`Study`](study::Study) is settings and trials. A [`Trial`](study::Trial) is
-//! one assignment, trained `executions_per_trial` times; an
+//! one assignment, trained `executions_per_trial` times, or once on each fold; an
 //! [`Execution`](study::Execution) is one such training and the unit that is
 //! leased to workers; an [`Attempt`](study::Attempt) is one lease of it. A
 //! [`Measurement`](study::Measurement) is the metrics of one epoch. The

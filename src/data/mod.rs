@@ -46,6 +46,7 @@ pub use settings::{
 };
 pub use source::arrays::ArrayProblem;
 pub use source::table::TableProblem;
+pub(crate) use split::fold_name;
 pub use synth::{SynthFormat, Synthesized, synthesize};
 
 /// What is known of a prepared dataset; `manifest.json` beside its arrays.
@@ -86,14 +87,27 @@ impl Manifest {
         self.parts.iter().find(|part| part.name == name)
     }
 
-    /// What is lacking in a part that has examples, a line for each class: a part
+    /// What is lacking in parts that have examples, a line for each part: a part
     /// that is cut off at the tail does not look at classes.
     #[must_use]
     pub fn gaps(&self) -> Vec<String> {
         let used = self.parts.iter().filter(|part| !part.rows.is_empty());
-        let gaps = used.flat_map(|part| {
-            let lacking = self.classes.iter().zip(&part.classes).filter(|&(_, &count)| count == 0);
-            lacking.map(|(class, _)| format!("`{}` has no example of class `{class}`", part.name))
+        let gaps = used.filter_map(|part| {
+            let classes = self.classes.iter().zip(&part.classes);
+            let lacking: Vec<String> = classes
+                .filter(|&(_, &count)| count == 0)
+                .map(|(class, _)| format!("`{class}`"))
+                .collect();
+            let classes = match lacking.as_slice() {
+                [] => return None,
+                [class] => format!("class {class}"),
+                _ => format!("classes {}", lacking.join(", ")),
+            };
+            Some(format!(
+                "`{}` has no example of {classes}: `validation_split` does not look at classes, \
+                 while `validation` takes a share of each",
+                part.name
+            ))
         });
         gaps.collect()
     }

@@ -201,13 +201,7 @@ fn parts_are_told_in_three_ways() {
     assert_eq!(lines[0], "row,track,class,part");
     for part in &manifest.parts {
         let rows = read_i64(&path.join(format!("{}.npy", part.name)));
-        assert!(
-            part.rows.iter().eq(rows
-                .iter()
-                .map(|row| row.cast_unsigned())
-                .collect::<Vec<_>>()
-                .iter())
-        );
+        assert!(part.rows.iter().copied().eq(rows.iter().map(|row| row.cast_unsigned())));
         assert_eq!(part.classes.iter().sum::<u64>(), part.rows.len() as u64);
         for &row in &part.rows {
             let line = lines[row as usize + 1];

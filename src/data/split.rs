@@ -47,7 +47,8 @@ pub(super) struct Shortage {
 ///   than one of a class, or of all, more than another;
 /// - or, as Keras's `validation_split` does with arrays that are in no order of
 ///   classes, the tail of a shuffled order of all validates, whatever its
-///   classes: of `n`, all but the first `floor(n * (1 - share))`.
+///   classes: of `n` tracks, or rows, all but the first `floor(n * (1 - share))`,
+///   and at least 1 on either side.
 ///
 /// # Errors
 ///
@@ -100,7 +101,7 @@ impl Split {
 }
 
 /// Name of a fold's part, from 1.
-pub(super) fn fold_name(number: u32) -> String {
+pub(crate) fn fold_name(number: u32) -> String {
     format!("fold-{number}")
 }
 
@@ -171,12 +172,12 @@ fn shares(rest_by_class: Vec<Vec<i64>>, validation_share: f64) -> Learning {
 
 fn tail(rest_by_class: Vec<Vec<i64>>, share: f64, seed: u64) -> Learning {
     let mut train = rest_by_class.concat();
-    train.sort_unstable();
     // Beyond the number of any class, whose members were shuffled with it.
     Random::new(&[seed, u64::MAX]).shuffle(&mut train);
+    // In this order of operations, as Keras: it decides how products are rounded.
     let kept = (train.len() as f64 * (1.0 - share)).floor() as usize;
-    // Two classes have at least two members.
-    let validation = train.split_off(kept.clamp(1, train.len() - 1));
+    // Keras refuses to leave a side empty. Two classes have at least two members.
+    let validation = train.split_off(kept.min(train.len() - 1).max(1));
     Learning::Once { train, validation }
 }
 

@@ -70,6 +70,44 @@ fn a_seed_is_a_promise() {
     assert_eq!((first.validation(), &first.test[..]), (&[3, 8][..], &[5, 10][..]));
 }
 
+/// The expected rows were computed apart, in Python.
+#[test]
+fn whatever_validates_the_test_part_is_the_same() {
+    let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
+    let with = |validation| {
+        let settings = SplitSettings { validation, ..settings(0.2, 0.5, 42) };
+        let split = split_rows(&labels, 2, &settings).unwrap();
+        assert_eq!(split.test, [5, 10]);
+        split
+    };
+    assert_eq!(with(Validation::Share(0.2)).validation(), [3, 8]);
+    assert_eq!(with(Validation::Tail(0.2)).validation(), [4, 6]);
+    assert_eq!(with(Validation::Folds(2)).folds()[1], [1, 4, 7, 8, 9]);
+}
+
+/// Where rows of a table are in no order of classes, each goes where it would
+/// as the n-th of its class.
+#[test]
+fn the_order_of_classes_among_rows_does_not_matter() {
+    let sorted = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
+    let mixed = [1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1];
+    let nth = |labels: &[usize; 12], row: i64| {
+        let class = labels[row as usize];
+        (class, labels[..row as usize].iter().filter(|&&label| label == class).count())
+    };
+    for validation in [Validation::Share(0.3), Validation::Tail(0.3), Validation::Folds(3)] {
+        let settings = SplitSettings { validation, ..settings(0.2, 0.5, 7) };
+        let places = |labels: &[usize; 12]| -> Vec<(String, BTreeSet<(usize, usize)>)> {
+            let split = split_rows(labels, 2, &settings).unwrap();
+            let parts = split.parts().into_iter();
+            parts
+                .map(|(name, rows)| (name, rows.iter().map(|&row| nth(labels, row)).collect()))
+                .collect()
+        };
+        assert_eq!(places(&mixed), places(&sorted));
+    }
+}
+
 #[test]
 fn a_small_class_is_named() {
     let settings = settings(0.2, 0.1, 0);

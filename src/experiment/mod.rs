@@ -137,8 +137,9 @@ impl Experiment {
         }
         let Declared { space, entries } = declared;
         let data = read_data(&document).map_err(|fault| document.error(fault))?;
-        let folds = data::executions(&document, &data.split);
-        if let Some(folds) = folds.map_err(|fault| document.error(fault))? {
+        settings.folds =
+            data::executions(&document, &data.split).map_err(|fault| document.error(fault))?;
+        if let Some(folds) = settings.folds {
             settings.executions_per_trial = folds;
         }
         let mut experiment = Self {

@@ -10,5 +10,6 @@ mod commands;
 mod extend;
 mod kills;
 mod service;
+mod splits;
 mod stopping;
 mod support;

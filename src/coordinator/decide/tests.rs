@@ -55,6 +55,7 @@ fn settings() -> Settings {
         objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 2,
         executions_per_trial: 1,
+        folds: None,
         seed: 1,
         max_retries: 1,
         max_consecutive_failures: 2,

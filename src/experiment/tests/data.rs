@@ -267,7 +267,8 @@ fn with_folds_each_trial_is_trained_on_each() {
     let said = folds.replace("algorithm: random", "algorithm: random, executions_per_trial: 4");
     assert_eq!(good(&said).settings.executions_per_trial, 4);
     let other = said.replace("executions_per_trial: 4", "executions_per_trial: 3");
-    let error = crate::experiment::parse(&other, "x.yaml".as_ref()).unwrap_err();
+    let error = crate::experiment::parse(&other, "x.yaml".as_ref());
+    let error = error.expect_err("three are not four");
     assert_eq!(
         error.to_string(),
         "x.yaml:3: each trial is trained once on each of the 4 folds of `data.split`"
