@@ -21,7 +21,8 @@
 //! # A trial's path
 //!
 //! 1. [`experiment`] reads the YAML file. Nothing starts on a bad one.
-//! 2. [`data`] turns recordings, tables or images into arrays, once, in a cache;
+//! 2. [`data`] turns recordings, tables, images or NumPy's arrays into arrays on disk,
+//!    once, in a cache that `sweep cache` lists and prunes;
 //!    [`pretrained`] looks at weights files that the network names.
 //! 3. A worker calls `Acquire`; [`coordinator::service`] makes an event of it.
 //! 4. [`coordinator::decide`] chooses: an execution that waits, or a new trial
