@@ -21,9 +21,10 @@
 //! # A trial's path
 //!
 //! 1. [`experiment`] reads the YAML file. Nothing starts on a bad one.
-//! 2. [`data`] turns recordings, tables or images into arrays, once, in a cache;
-//!    [`data_report`] shows people what is there. [`pretrained`] looks at weights
-//!    files that the network names.
+//! 2. [`data`] turns recordings, tables, images or NumPy's arrays into arrays on disk,
+//!    once, in a cache that `sweep cache` lists and prunes; [`data_report`] shows
+//!    people what is there. [`pretrained`] looks at weights files that the network
+//!    names.
 //! 3. A worker calls `Acquire`; [`coordinator::service`] makes an event of it.
 //! 4. [`coordinator::decide`] chooses: an execution that waits, or a new trial
 //!    from the [`oracle`], whose network [`plan`] spells out.

@@ -4,16 +4,19 @@
 //! [`prepare`] is the way in. It looks through a [`Source`] (`source`), hashes
 //! what there is, and looks the digest of settings and content up in the cache;
 //! what is not there is computed (`features`), divided (`split`) and written as
-//! arrays (`npy`) into a folder that appears at once or not at all (`staging`).
+//! arrays (`npy`) into a folder that appears at once or not at all (`staging`) and
+//! stays as long as it is used (`kept`). [`cache`] lists and removes.
 //!
 //! The same files and settings give the same digest wherever they lie. This
 //! module knows neither networks nor trials.
 
 mod ahead;
+pub mod cache;
 mod error;
 mod features;
 #[cfg(test)]
 mod fuzz;
+mod kept;
 mod npy;
 pub(crate) mod overview;
 mod parts;
@@ -34,6 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use ahead::{known_ahead, survey};
 pub use error::{Content, DataError};
 pub(crate) use features::drawn;
+pub use kept::InUse;
 pub use overview::{ClassOverview, Lengths, Overview, SoundFormat, overview};
 pub(crate) use parts::SPLITS;
 pub use prepare::{cache_dir, prepare};
@@ -54,6 +58,9 @@ pub use synth::{SynthFormat, Synthesized, synthesize};
 pub struct Manifest {
     /// Lower-case hexadecimal SHA-256 over settings and content.
     pub digest: String,
+    /// The key of the `data:` section that names the source; empty in older ones.
+    #[serde(default)]
+    pub source: String,
     /// Sorted by name, or numbers by value; a label is an index into it.
     pub classes: Vec<String>,
     /// Shape of one example, channels last.
@@ -176,4 +183,6 @@ pub struct Prepared {
     pub manifest: Manifest,
     /// Whether it was there already.
     pub cached: bool,
+    /// Keeps it from being removed.
+    pub in_use: InUse,
 }

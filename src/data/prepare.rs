@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::ahead::lengths;
 use super::error::io_error;
 use super::features::Recordings;
+use super::kept::{InUse, Kept, keep};
 use super::npy::{self, Dtype};
 use super::parts;
 use super::source::arrays::Arrays;
@@ -32,7 +33,6 @@ use super::source::image::Images;
 use super::source::table::Table;
 use super::source::{self, Input, Outcome};
 use super::split::{Shortage, split};
-use super::staging::Staging;
 use super::{
     DataError, DataSettings, Group, Manifest, Origin, Prepared, Progress, RecordingSettings,
     Source, SplitSettings, TableSettings, Track, synth,
@@ -72,44 +72,43 @@ pub fn prepare(
     progress: &dyn Progress,
 ) -> Result<Prepared, DataError> {
     settings.check()?;
-    let input = open(settings, cache, progress)?;
+    let (input, _recordings) = open(settings, cache, progress)?;
     let digest = digest(settings, &*input);
     let dtype = input.dtype();
 
-    let datasets = cache.join("datasets");
-    let place = datasets.join(&digest);
-    if let Some(manifest) = read_complete(&place, &digest, dtype) {
-        return Ok(Prepared { path: place, manifest, cached: true });
-    }
-    let staging = Staging::new(&datasets)?;
     let dataset = Dataset { settings, input: &*input, digest: &digest };
-    let manifest = dataset.write(staging.path(), progress)?;
-    staging.publish(&place, |place| read_complete(place, &digest, dtype).is_some())?;
-    Ok(Prepared { path: place, manifest, cached: false })
+    let complete = |place: &Path| read_complete(place, &digest, dtype);
+    let make = |folder: &Path| dataset.write(folder, progress).map(drop);
+    let Kept { path, value: manifest, cached, in_use } =
+        keep(cache, "datasets", &digest, progress, complete, make)?;
+    Ok(Prepared { path, manifest, cached, in_use })
 }
 
-/// Looks through a source.
+/// Looks through a source; its recordings, where they are made up, are held.
 fn open<'a>(
     settings: &'a DataSettings,
     cache: &Path,
     progress: &dyn Progress,
-) -> Result<Box<dyn Input + 'a>, DataError> {
+) -> Result<(Box<dyn Input + 'a>, InUse), DataError> {
     let classes = settings.classes.as_deref();
     let digests = |folder: &Path| Digests::open(cache, folder, SystemTime::now());
     match &settings.source {
         Source::Recordings(recordings) => {
-            let root = recordings_folder(recordings, cache, progress)?;
+            let (root, in_use) = recordings_folder(recordings, cache, progress)?;
             let (content, extractor) = (Content::Recordings, Recordings::new(recordings));
             let known = digests(&root);
             let files = Files::read(&root, content, classes, extractor, &known, progress)?;
-            Ok(Box::new(files))
+            Ok((Box::new(files), in_use))
         }
-        Source::Table(table) => Ok(Box::new(Table::read(table, classes)?)),
-        Source::Arrays(arrays) => Ok(Box::new(Arrays::read(arrays, classes, cache, progress)?)),
+        Source::Table(table) => Ok((Box::new(Table::read(table, classes)?), InUse::default())),
+        Source::Arrays(arrays) => {
+            let arrays = Arrays::read(arrays, classes, cache, progress)?;
+            Ok((Box::new(arrays), InUse::default()))
+        }
         Source::Images(images) => {
             let (root, content, extractor) = (&images.folder, Content::Images, Images(images));
             let files = Files::read(root, content, classes, extractor, &digests(root), progress)?;
-            Ok(Box::new(files))
+            Ok((Box::new(files), InUse::default()))
         }
     }
 }
@@ -120,9 +119,9 @@ pub(crate) fn recordings_folder(
     settings: &RecordingSettings,
     cache: &Path,
     progress: &dyn Progress,
-) -> Result<PathBuf, DataError> {
+) -> Result<(PathBuf, InUse), DataError> {
     match &settings.origin {
-        Origin::Folder(folder) => Ok(folder.clone()),
+        Origin::Folder(folder) => Ok((folder.clone(), InUse::default())),
         Origin::Synthetic(made_up) => synth::in_cache(cache, made_up, progress),
     }
 }
@@ -215,6 +214,7 @@ impl Dataset<'_> {
 
         let manifest = Manifest {
             digest: self.digest.to_owned(),
+            source: self.settings.source.key().to_owned(),
             classes,
             input_shape: lengths(&outcome.shape).expect("each length is below 2^32"),
             examples: labels.len() as u64,

@@ -146,7 +146,7 @@ impl Heard {
 #[test]
 fn a_folder_becomes_arrays() {
     let place = Place::new();
-    let Prepared { path, manifest, cached } = place.prepare(&place.settings()).unwrap();
+    let Prepared { path, manifest, cached, in_use } = place.prepare(&place.settings()).unwrap();
     assert!(!cached);
     assert_eq!(path, place.cache().join("datasets").join(&manifest.digest));
     assert_eq!(manifest.digest.len(), 64);
@@ -173,7 +173,7 @@ fn a_folder_becomes_arrays() {
     assert_eq!(written, manifest);
 
     // Rows are in the order of the tracks.
-    let prepared = Prepared { path, manifest, cached };
+    let prepared = Prepared { path, manifest, cached, in_use };
     assert_eq!(tracks(&prepared)[5], "folk/1.wav");
     let settings = place.settings();
     let Source::Recordings(recordings) = &settings.source else { unreachable!() };

@@ -120,8 +120,8 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::data::Manifest;
     use crate::data::npy::{Rows, write_i64};
+    use crate::data::{InUse, Manifest};
 
     fn prepared(folder: &Path, examples: u64, input_shape: &[u32]) -> Prepared {
         let manifest = serde_json::json!({
@@ -129,7 +129,7 @@ mod tests {
             "tracks": 0, "parts": [], "skipped": [],
         });
         let manifest: Manifest = serde_json::from_value(manifest).unwrap();
-        Prepared { path: folder.to_owned(), manifest, cached: true }
+        Prepared { path: folder.to_owned(), manifest, cached: true, in_use: InUse::default() }
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl Subject<'_> {
     ) -> Result<(), DataError> {
         let tracks = data::stored::tracks(self.prepared)?;
         self.durations(&tracks, page);
-        let folder = data::recordings_folder(settings, cache, progress)?;
+        let (folder, _in_use) = data::recordings_folder(settings, cache, progress)?;
         let classes = &self.prepared.manifest.classes;
         let recordings = Recordings { settings, folder: &folder, classes, tracks: &tracks };
         let heard = recordings.hear(progress);

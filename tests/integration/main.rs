@@ -5,6 +5,7 @@
 //! `workers/torch/tests/`.
 
 mod algorithms;
+mod cache;
 mod checkpoints;
 mod commands;
 mod extend;
