@@ -62,9 +62,11 @@ impl fmt::Display for Outcome {
         )?;
         for (place, count) in &self.contained {
             // What stands before the library's name differs from machine to machine.
-            let place =
-                place.rsplit_once("index.crates.io").map_or(place.as_str(), |(_, rest)| rest);
-            write!(formatter, "\n  {count} at {place}")?;
+            let library = place
+                .rsplit_once("registry/src/")
+                .and_then(|(_, rest)| rest.split_once('/'))
+                .map_or(place.as_str(), |(_, rest)| rest);
+            write!(formatter, "\n  {count} at {library}")?;
         }
         Ok(())
     }
