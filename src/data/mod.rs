@@ -12,6 +12,8 @@
 mod ahead;
 mod error;
 mod features;
+#[cfg(test)]
+mod fuzz;
 mod npy;
 mod prepare;
 mod progress;

@@ -7,7 +7,7 @@
 pub(super) mod files;
 pub(super) mod folder;
 pub(super) mod image;
-mod panics;
+pub(super) mod panics;
 pub(super) mod recording;
 pub(super) mod table;
 

@@ -22,7 +22,24 @@ pub(in crate::data) fn contain<T>(decoder: impl FnOnce() -> T + UnwindSafe) -> R
     let outer = CONTAINED.replace(true);
     let result = panic::catch_unwind(decoder);
     CONTAINED.set(outer);
-    result.map_err(|_| PLACE.take())
+    result.map_err(|_| {
+        let place = PLACE.take();
+        #[cfg(test)]
+        NOTED.with_borrow_mut(|noted| noted.push(place.clone()));
+        place
+    })
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Places of contained panics.
+    static NOTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Places of panics that were contained in this thread since the last call.
+#[cfg(test)]
+pub(in crate::data) fn take_noted() -> Vec<String> {
+    NOTED.take()
 }
 
 /// Puts a filter before the hook that reports panics, once a process.

@@ -106,3 +106,6 @@ pub(in crate::data) mod tests;
 #[cfg(test)]
 #[path = "golden_tests.rs"]
 pub(in crate::data) mod golden;
+
+#[cfg(test)]
+pub(in crate::data) mod testing;
