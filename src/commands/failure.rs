@@ -60,6 +60,7 @@ impl Failure {
         let key = match &error {
             DataError::Io { .. } => return error.into(),
             DataError::UnknownClass { .. }
+            | DataError::HiddenClass { .. }
             | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. } => "classes",
             DataError::TooFew { .. } => "split",
             DataError::ShapesDiffer { .. } => "features",
@@ -70,6 +71,7 @@ impl Failure {
             | DataError::NoneUsable { .. }
             | DataError::Table { .. }
             | DataError::OneClass { .. }
+            | DataError::CaseOnly { .. }
             | DataError::NotUtf8 { .. }
             | DataError::Changed { .. }
             | DataError::NotEmpty { .. } => experiment.data.source.key(),

@@ -51,6 +51,8 @@ pub enum DataError {
         content: Content,
         /// A folder in it that looks right.
         nested: Option<PathBuf>,
+        /// A folder in it that would be a class, were its name not hidden.
+        hidden: Option<String>,
     },
     /// None of the files can be used.
     #[error("none of the {} in `{path}` can be used", .content.plural(), path = .path.display())]
@@ -81,6 +83,27 @@ pub enum DataError {
         path: PathBuf,
         /// The most similar class that is there.
         nearest: Option<String>,
+    },
+    /// `classes` names a folder whose name begins with a dot.
+    #[error("class `{class}` is a hidden folder in `{path}`", path = .path.display())]
+    HiddenClass {
+        /// As named.
+        class: String,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two classes have one name on a file system that does not know case.
+    #[error(
+        "`{first}` and `{second}` in `{path}` are classes whose names differ only in case",
+        path = .path.display()
+    )]
+    CaseOnly {
+        /// A class.
+        first: String,
+        /// Another.
+        second: String,
+        /// The folder.
+        path: PathBuf,
     },
     /// A class cannot be divided into the sets that are asked for.
     #[error(
@@ -176,7 +199,10 @@ impl DataError {
             Self::NoClasses { nested: Some(nested), .. } => {
                 Some(format!("`{}` does: did you mean that folder?", nested.display()))
             }
-            Self::NoClasses { nested: None, path, content } => Some(format!(
+            Self::NoClasses { hidden: Some(hidden), .. } => Some(format!(
+                "`{hidden}` does, but a folder whose name begins with a dot is no class: rename it"
+            )),
+            Self::NoClasses { nested: None, hidden: None, path, content } => Some(format!(
                 "put the {} into folders named after their classes, such as `{}`",
                 content.plural(),
                 path.join("blues").join(content.example()).display()
@@ -186,6 +212,14 @@ impl DataError {
             Self::UnknownClass { nearest, .. } => {
                 nearest.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
+            Self::HiddenClass { class, .. } => Some(format!(
+                "rename it to `{}`: folders whose names begin with a dot are passed over",
+                class.trim_start_matches('.')
+            )),
+            Self::CaseOnly { first, second, .. } => Some(format!(
+                "make them one folder, or name those that are meant, such as \
+                 `classes: [{first}, {second}]`"
+            )),
             Self::TooFew { class, what, skipped, .. } => Some(match skipped {
                 Some(skipped) => format!("skipped {skipped}"),
                 None => format!("add {what} of `{class}`, or leave it out with `data.classes`"),

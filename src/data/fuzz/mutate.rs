@@ -8,7 +8,7 @@ const MAX_BYTES: usize = 1 << 16;
 /// Where headers are: half of all changes are made here.
 const HEADER_BYTES: usize = 128;
 /// So many inputs in a hundred keep their wrong checksums.
-const UNREPAIRED: u64 = 20;
+const UNREPAIRED: usize = 20;
 
 /// Numbers at which readers trip.
 const NUMBERS: [u64; 12] =
@@ -16,12 +16,12 @@ const NUMBERS: [u64; 12] =
 
 /// One of `seeds`, with one to eight changes.
 pub(super) fn input(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = pick(seeds, random).clone();
-    for _ in 0..=below(random, 8) {
+    let mut bytes = seeds[random.below(seeds.len())].clone();
+    for _ in 0..=random.below(8) {
         change(&mut bytes, seeds, random);
     }
     bytes.truncate(MAX_BYTES);
-    if below(random, 100) >= UNREPAIRED as usize {
+    if random.below(100) >= UNREPAIRED {
         testing::repair_checksums(&mut bytes);
     }
     bytes
@@ -29,24 +29,24 @@ pub(super) fn input(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 
 fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     let at = place(bytes.len(), random);
-    match below(random, 12) {
-        0..=2 if at < bytes.len() => bytes[at] ^= 1 << below(random, 8),
+    match random.below(12) {
+        0..=2 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
         3 | 4 if at < bytes.len() => bytes[at] = random.bits() as u8,
         5..=7 => overwrite(bytes, at, random),
         8 => bytes.truncate(at),
         9 => {
-            let end = (at + 1 + below(random, 64)).min(bytes.len());
+            let end = (at + 1 + random.below(64)).min(bytes.len());
             bytes.drain(at.min(end)..end);
         }
         10 => {
-            let new: Vec<u8> = (0..1 + below(random, 16)).map(|_| random.bits() as u8).collect();
+            let new: Vec<u8> = (0..1 + random.below(16)).map(|_| random.bits() as u8).collect();
             bytes.splice(at..at, new);
         }
         _ => {
             // A part of another file, or of this one again.
-            let other = pick(seeds, random);
+            let other = &seeds[random.below(seeds.len())];
             let start = place(other.len(), random);
-            let end = (start + 1 + below(random, 256)).min(other.len());
+            let end = (start + 1 + random.below(256)).min(other.len());
             let to = (at + end - start).min(bytes.len());
             bytes.splice(at..to, other[start..end].iter().copied());
         }
@@ -55,14 +55,14 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
 
 /// A number of one to eight bytes in either order.
 fn overwrite(bytes: &mut [u8], at: usize, random: &mut Random) {
-    let mut number = NUMBERS[below(random, NUMBERS.len())];
-    if below(random, 4) == 0 {
+    let mut number = NUMBERS[random.below(NUMBERS.len())];
+    if random.below(4) == 0 {
         // Around the length of the file.
-        number = (bytes.len() + below(random, 16)).saturating_sub(8) as u64;
+        number = (bytes.len() + random.below(16)).saturating_sub(8) as u64;
     }
-    let width = 1 << below(random, 4);
+    let width = 1 << random.below(4);
     let mut new = number.to_le_bytes()[..width].to_vec();
-    if below(random, 2) == 0 {
+    if random.below(2) == 0 {
         new.reverse();
     }
     for (old, new) in bytes.iter_mut().skip(at).zip(new) {
@@ -72,15 +72,6 @@ fn overwrite(bytes: &mut [u8], at: usize, random: &mut Random) {
 
 /// A place in a file, or its end.
 fn place(length: usize, random: &mut Random) -> usize {
-    let limit = if below(random, 2) == 0 { length.min(HEADER_BYTES) } else { length };
-    below(random, limit + 1)
-}
-
-fn pick<'a>(seeds: &'a [Vec<u8>], random: &mut Random) -> &'a Vec<u8> {
-    &seeds[below(random, seeds.len())]
-}
-
-/// A number below `limit`, which is small: the remainder is even enough.
-fn below(random: &mut Random, limit: usize) -> usize {
-    (random.bits() % limit as u64) as usize
+    let limit = if random.below(2) == 0 { length.min(HEADER_BYTES) } else { length };
+    random.below(limit + 1)
 }

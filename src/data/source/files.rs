@@ -4,7 +4,7 @@
 //! to compute from them. What a file is turned into is an [`Extractor`]'s
 //! matter; a file that it cannot use is skipped with its reason.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -270,7 +270,7 @@ fn digest_all(
 
 fn digest_of(path: &Path) -> Result<String, String> {
     let digest = || -> io::Result<String> {
-        let mut file = File::open(path)?;
+        let mut file = open(path)?;
         if file.metadata()?.len() > MAX_FILE_BYTES {
             return Err(io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")));
         }
@@ -284,6 +284,14 @@ fn digest_of(path: &Path) -> Result<String, String> {
 /// The bytes of a file, at most as many as were allowed when it was looked at.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file that is one: a pipe would be waited for without end.
+fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    File::open(path)
 }

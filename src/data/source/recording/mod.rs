@@ -109,3 +109,7 @@ pub(in crate::data) mod golden;
 
 #[cfg(test)]
 pub(in crate::data) mod testing;
+
+#[cfg(test)]
+#[path = "bad_tests.rs"]
+mod bad;
