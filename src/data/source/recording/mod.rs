@@ -56,8 +56,6 @@ pub(in crate::data) enum RecordingError {
     TooLong,
     #[error("a sample rate of {0} Hz is not supported")]
     SampleRate(u32),
-    #[error("cannot resample from {from} Hz to {to} Hz: {problem}")]
-    Resampling { from: u32, to: u32, problem: String },
 }
 
 impl RecordingError {
