@@ -259,6 +259,10 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
         let class = item.text()?.into_owned();
         let is_folder = !class.contains(['/', '\\', '\0']) && !class.starts_with('.');
         let (possible, hint) = match source {
+            Source::Recordings(_) | Source::Images(_) if is_hidden(&class) => (
+                false,
+                "a folder whose name begins with a dot is hidden, and no class: rename it".into(),
+            ),
             Source::Recordings(_) | Source::Images(_) => {
                 (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
             }
@@ -299,4 +303,9 @@ fn split(node: Option<&Node<'_>>) -> Result<SplitSettings, Fault> {
         split.group = node.word("group", &[("track", Group::Track), ("none", Group::None)], &[])?;
     }
     Ok(split)
+}
+
+/// Whether this is the name of a folder, but a hidden one.
+fn is_hidden(class: &str) -> bool {
+    class.starts_with('.') && !class.starts_with("..") && !class.contains(['/', '\\', '\0'])
 }

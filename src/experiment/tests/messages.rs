@@ -184,6 +184,7 @@ const CASES: &[Case] = &[
     ("classes: [a, b]", "classes: [a, a]", "x.yaml:10: data.classes[1]: `a` is listed twice", ""),
     ("classes: [a, b]", "classes: [a, 1]", "x.yaml:10: data.classes[1]: expected text, found the number 1", "write it in quotation marks: \"1\""),
     ("classes: [a, b]", "classes: [a, ../b]", "x.yaml:10: data.classes[1]: `../b` cannot be a class", "a class is the name of a folder in `audio`"),
+    ("classes: [a, b]", "classes: [a, .b]", "x.yaml:10: data.classes[1]: `.b` cannot be a class", "a folder whose name begins with a dot is hidden, and no class: rename it"),
     ("n_mels: 64", "n_mels: $units", "x.yaml:11: data.features.mel.n_mels: searching features is not built yet; write a value, not `$name`", ""),
     ("n_mels: 64", "n_mels: 64, n_fft: 64", "x.yaml:11: data.features.mel.n_mels: 64 mels are more than the 33 bins of `n_fft: 64`", "lower `n_mels` or raise `n_fft`"),
     ("n_mels: 64", "mels: 64", "x.yaml:11: unknown key `mels` in `mel`", "did you mean `n_mels`?"),

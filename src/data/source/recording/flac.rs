@@ -29,7 +29,7 @@ pub(super) fn without_metadata(bytes: Vec<u8>) -> Result<Vec<u8>, RecordingError
         }
     }
     if at >= bytes.len() {
-        return Err(RecordingError::NoSamples);
+        return Err(damaged("it ends before its first sample"));
     }
     bytes[WORD] = 0x80;
     bytes.drain(WORD + WORD + STREAM_INFO..at);
