@@ -33,7 +33,7 @@ use super::{
 };
 
 /// Number it up whenever the same settings and files give other arrays.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where datasets are kept: `$SWEEP_CACHE`, else `$XDG_CACHE_HOME/sweep`, else
 /// `$HOME/.cache/sweep`, else a folder for temporary files.

@@ -54,21 +54,22 @@ fn noise_is_resampled_as_librosa_does_it() {
     for (from, to, tolerance) in [
         (44_100, 22_050, 1e-6),
         (22_050, 44_100, 1e-6),
-        (96_000, 16_000, 2e-3),
-        (48_000, 22_050, 2e-3),
-        (16_000, 22_050, 2e-3),
-        (22_050, 16_000, 2e-3),
+        (96_000, 16_000, 1e-3),
+        (48_000, 22_050, 1e-3),
+        (16_000, 22_050, 1e-3),
+        (22_050, 16_000, 1e-3),
     ] {
         let recording = Recording { samples: noise.clone(), sample_rate: from };
         let resampled = resample(recording, to).unwrap();
         let (_, golden) = read_f32(&folder.join(format!("{from}-{to}.npy")));
         assert_eq!(resampled.len(), golden.len());
-        let errors: Vec<f32> =
-            resampled.iter().zip(&golden).map(|(sample, golden)| (sample - golden).abs()).collect();
-        let middle = &errors[errors.len() / 5..errors.len() * 4 / 5];
-        let worst = middle.iter().copied().fold(0.0, f32::max);
-        let anywhere = errors.iter().copied().fold(0.0, f32::max);
-        println!("{from} to {to}: {worst:e}, at the ends {anywhere:e}");
+        // Where the sound begins, that filter is cut off: not imitated.
+        let worst = resampled
+            .iter()
+            .zip(&golden)
+            .skip(4)
+            .map(|(sample, golden)| (sample - golden).abs())
+            .fold(0.0, f32::max);
         assert!(worst <= tolerance, "{from} to {to}: {worst}");
     }
 }

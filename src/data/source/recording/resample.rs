@@ -56,6 +56,9 @@ pub(in crate::data) fn resample(
         return Err(RecordingError::TooLong);
     }
     let mut output = convert(&samples, from, sample_rate);
+    // soxr rounds to the nearest length; librosa rounds up, and adds a zero.
+    let exact = samples.len() as f64 * (f64::from(sample_rate) / f64::from(from));
+    output.truncate((exact + 0.5).floor() as usize);
     output.resize(length, 0.0);
     Ok(output)
 }
