@@ -22,7 +22,8 @@
 //!
 //! 1. [`experiment`] reads the YAML file. Nothing starts on a bad one.
 //! 2. [`data`] turns recordings, tables or images into arrays, once, in a cache;
-//!    [`pretrained`] looks at weights files that the network names.
+//!    [`data_report`] shows people what is there. [`pretrained`] looks at weights
+//!    files that the network names.
 //! 3. A worker calls `Acquire`; [`coordinator::service`] makes an event of it.
 //! 4. [`coordinator::decide`] chooses: an execution that waits, or a new trial
 //!    from the [`oracle`], whose network [`plan`] spells out.
@@ -42,6 +43,7 @@
 //! [`commands`] uses everything. [`coordinator`] uses [`oracle`], [`store`] and
 //! [`study`]. [`experiment`] fills the types of [`space`], [`study`] and
 //! [`data`], and knows weights files through [`pretrained`]. [`results`] and [`progress`] read [`study`] and [`space`].
+//! [`data_report`] reads what [`data`] has prepared, and writes as [`results`] does.
 //! [`study`] uses [`space`], which uses nothing. The crate `sweep-proto` holds
 //! what crosses the wire, `sweep-session` a worker's side of it, `sweep-worker`
 //! the training; only the last one links libtorch.
@@ -65,6 +67,7 @@
 pub mod commands;
 pub mod coordinator;
 pub mod data;
+pub mod data_report;
 pub mod experiment;
 pub mod oracle;
 pub mod plan;

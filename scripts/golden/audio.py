@@ -2,7 +2,8 @@
 
 Run it as mel.py beside it. cases.json lists the files: each with its rate, its
 number of samples, and whether it is lossless; what librosa makes of NAME is in
-NAME.npy, mono, at the file's own rate.
+NAME.npy, mono, at the file's own rate. resample/ has noise, noise.npy, and what
+librosa makes of it from one rate to another.
 """
 
 import json
@@ -53,6 +54,8 @@ LOSSY = {
     "slow.mp3": ("MP3", "MPEG_LAYER_III", None, 8000, 1),
 }
 
+RATES = [(44100, 22050), (22050, 44100), (96000, 16000), (48000, 22050), (16000, 22050), (22050, 16000)]
+
 
 def signal(frames: int, rate: int, channels: int) -> np.ndarray:
     """Tones that differ from channel to channel, over noise; [frames, channels]."""
@@ -79,7 +82,8 @@ def main() -> None:
     (AUDIO / "tagged.mp3").write_bytes(tag + bytes(200) + (AUDIO / "mono.mp3").read_bytes())
     # With a constant bit rate: of others, libsndfile estimates the length.
     untold = AUDIO / "untold.mp3"
-    soundfile.write(untold, signal(2500, 32000, 2), 32000, format="MP3", bitrate_mode="CONSTANT", compression_level=0.8)
+    constant = dict(bitrate_mode="CONSTANT", compression_level=0.8)
+    soundfile.write(untold, signal(2500, 32000, 2), 32000, format="MP3", **constant)
     untold.write_bytes(without_tag(untold.read_bytes()))
 
     cases = {}
@@ -88,6 +92,13 @@ def main() -> None:
         np.save(path.with_name(path.name + ".npy"), samples)
         cases[path.name] = dict(sample_rate=int(rate), samples=len(samples), exact=path.name in LOSSLESS)
     (AUDIO / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
+
+    resample = AUDIO / "resample"
+    resample.mkdir()
+    noise = (0.2 * np.random.default_rng(1).standard_normal(3000)).astype(np.float32)
+    np.save(resample / "noise.npy", noise)
+    for old, new in RATES:
+        np.save(resample / f"{old}-{new}.npy", librosa.resample(noise, orig_sr=old, target_sr=new))
 
 
 if __name__ == "__main__":

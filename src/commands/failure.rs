@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::coordinator::local_workers::LocalWorkersError;
-use crate::data::{DataError, TableProblem};
+use crate::data::{ArrayProblem, DataError, TableProblem};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::results::ResultsError;
 use crate::run_directory::RunDirectoryError;
@@ -61,7 +61,8 @@ impl Failure {
             DataError::Io { .. } => return error.into(),
             DataError::UnknownClass { .. }
             | DataError::HiddenClass { .. }
-            | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. } => "classes",
+            | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. }
+            | DataError::Arrays { problem: ArrayProblem::UnknownClass { .. }, .. } => "classes",
             DataError::TooFew { .. } => "split",
             DataError::ShapesDiffer { .. } => "features",
             DataError::Settings { .. }
@@ -70,6 +71,7 @@ impl Failure {
             | DataError::NoClasses { .. }
             | DataError::NoneUsable { .. }
             | DataError::Table { .. }
+            | DataError::Arrays { .. }
             | DataError::OneClass { .. }
             | DataError::CaseOnly { .. }
             | DataError::NotUtf8 { .. }

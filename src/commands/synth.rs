@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Failure;
-use crate::data::{self, SynthSettings};
+use crate::data::{self, SynthFormat, SynthSettings};
 use crate::progress::{Mode, PreparationBar};
 
 /// Options of `sweep synth`.
 #[derive(Debug, Args)]
 pub(super) struct SynthArgs {
-    /// The folder to write: a folder per class, WAV files of 22 050 Hz within; new or empty
+    /// The folder to write: a folder per class, recordings of 22 050 Hz within; new or empty
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// How many classes
@@ -26,6 +26,16 @@ pub(super) struct SynthArgs {
     /// The same seed writes the same files
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// `au` is what GTZAN came in
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Wav)]
+    format: Format,
+}
+
+/// Formats of recordings; 16 bits, mono.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Wav,
+    Au,
 }
 
 pub(super) fn execute(arguments: &SynthArgs) -> Result<(), Failure> {
@@ -35,10 +45,14 @@ pub(super) fn execute(arguments: &SynthArgs) -> Result<(), Failure> {
             arguments.seconds
         )));
     }
-    let SynthArgs { folder, classes, clips, seconds, seed } = arguments;
+    let SynthArgs { folder, classes, clips, seconds, seed, format } = arguments;
     let settings =
         SynthSettings { classes: *classes, clips: *clips, seconds: *seconds, seed: *seed };
-    data::synthesize(folder, &settings, &PreparationBar::new(Mode::of_stderr()))?;
+    let format = match format {
+        Format::Wav => SynthFormat::Wav,
+        Format::Au => SynthFormat::Au,
+    };
+    data::synthesize(folder, &settings, format, &PreparationBar::new(Mode::of_stderr()))?;
     println!("wrote {} recordings of {classes} classes to {}", classes * clips, folder.display());
     Ok(())
 }

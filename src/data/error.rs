@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::source::arrays::ArrayProblem;
 pub use super::source::folder::Content;
 use super::source::table::TableProblem;
 
@@ -146,6 +147,14 @@ pub enum DataError {
         /// What is wrong with it.
         problem: TableProblem,
     },
+    /// An array cannot be used.
+    #[error("{place}: {problem}")]
+    Arrays {
+        /// The file, or its name in an archive.
+        place: String,
+        /// What is wrong with it.
+        problem: ArrayProblem,
+    },
     /// A name cannot be written into the manifest.
     #[error("the name of `{path}` is not UTF-8", path = .path.display())]
     NotUtf8 {
@@ -236,6 +245,7 @@ impl DataError {
                 ))
             }
             Self::Table { problem, .. } => problem.hint(),
+            Self::Arrays { problem, .. } => problem.hint(),
             Self::Changed { .. } => Some("run again once it is complete".to_owned()),
             Self::NotEmpty { .. } => Some("choose a folder that does not exist yet".to_owned()),
             Self::Io { cause, .. } => match cause.kind() {

@@ -1,4 +1,4 @@
-//! From recordings, tables and images to arrays: decoding, features, splits, and
+//! From recordings, tables, images and NumPy's arrays to arrays on disk: decoding, features, splits, and
 //! a cache of the result.
 //!
 //! [`prepare`] is the way in. It looks through a [`Source`] (`source`), hashes
@@ -15,6 +15,7 @@ mod features;
 #[cfg(test)]
 mod fuzz;
 mod npy;
+pub(crate) mod overview;
 mod parts;
 mod prepare;
 mod progress;
@@ -23,6 +24,7 @@ mod settings;
 mod source;
 mod split;
 mod staging;
+pub(crate) mod stored;
 mod synth;
 
 use std::path::PathBuf;
@@ -31,24 +33,28 @@ use serde::{Deserialize, Serialize};
 
 pub use ahead::{known_ahead, survey};
 pub use error::{Content, DataError};
+pub(crate) use features::drawn;
+pub use overview::{ClassOverview, Lengths, Overview, SoundFormat, overview};
 pub(crate) use parts::SPLITS;
 pub use prepare::{cache_dir, prepare};
+pub(crate) use prepare::{column_names, recordings_folder};
 pub use progress::{Progress, Quiet};
 pub use settings::{
-    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
-    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, SynthSettings,
-    TableSettings, Validation,
+    ArrayFiles, ArraySettings, Channels, Crop, DataSettings, Features, Group, ImageSettings,
+    MelBands, MelSettings, MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference,
+    Slices, Source, SplitSettings, SynthSettings, TableSettings, Validation, Window,
 };
+pub use source::arrays::ArrayProblem;
 pub use source::table::TableProblem;
 pub(crate) use split::fold_name;
-pub use synth::{Synthesized, synthesize};
+pub use synth::{SynthFormat, Synthesized, synthesize};
 
 /// What is known of a prepared dataset; `manifest.json` beside its arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Lower-case hexadecimal SHA-256 over settings and content.
     pub digest: String,
-    /// Sorted; a label is an index into it.
+    /// Sorted by name, or numbers by value; a label is an index into it.
     pub classes: Vec<String>,
     /// Shape of one example, channels last.
     pub input_shape: Vec<u32>,
@@ -106,6 +112,16 @@ impl Manifest {
         gaps.collect()
     }
 
+    /// Rows that are trained on, in some execution; ascending.
+    #[must_use]
+    pub fn trained_on(&self) -> Vec<u64> {
+        let kept = |part: &&Part| part.name != "validation" && part.name != "test";
+        let parts = self.parts.iter().filter(kept);
+        let mut rows: Vec<u64> = parts.flat_map(|part| part.rows.iter().copied()).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     /// How many examples are trained and validated on.
     #[must_use]
     pub fn learning(&self) -> u64 {
@@ -121,6 +137,34 @@ pub struct Skipped {
     pub path: PathBuf,
     /// Why.
     pub reason: String,
+}
+
+/// What gave examples: a recording, an image, a row of a table; an entry of
+/// `tracks.json` beside the arrays, in the order of `groups.npy`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its path in the folder of classes, or `row 7`.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// How many examples it gave.
+    pub examples: u64,
+    /// What it was like, where it is a recording.
+    #[serde(flatten)]
+    pub sound: Option<Sound>,
+}
+
+/// A recording as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sound {
+    /// How long it was.
+    pub seconds: f64,
+    /// How much of it `data.clip` left.
+    pub clipped_seconds: f64,
+    /// In Hz, before resampling.
+    pub sample_rate: u32,
+    /// How many channels were mixed.
+    pub channels: u32,
 }
 
 /// A dataset in the cache.

@@ -6,8 +6,8 @@
 //! rows of `x.npy` (i64) for each part, `train.npy`, `validation.npy` and
 //! `test.npy`, or with folds `fold-1.npy`, `fold-2.npy`, ... and `test.npy`,
 //! `splits.csv` (the same for people: row, track, class and part) and
-//! `tracks.json` (the names of the tracks: recordings, images or rows of the
-//! table). The digest covers everything that the arrays depend on, so a folder
+//! `tracks.json` (a [`Track`] for each recording, image or row of the table; of a
+//! recording also what it was like). The digest covers everything that the arrays depend on, so a folder
 //! of the right name is right.
 
 use std::env;
@@ -24,20 +24,21 @@ use super::error::io_error;
 use super::features::Recordings;
 use super::npy::{self, Dtype};
 use super::parts;
+use super::source::arrays::Arrays;
 use super::source::digests::Digests;
 use super::source::files::Files;
 use super::source::folder::Content;
 use super::source::image::Images;
 use super::source::table::Table;
-use super::source::{Input, Outcome};
+use super::source::{self, Input, Outcome};
 use super::split::{Shortage, split};
 use super::staging::Staging;
 use super::{
-    DataError, DataSettings, Group, Manifest, Origin, Prepared, Progress, Source, SplitSettings,
-    synth,
+    DataError, DataSettings, Group, Manifest, Origin, Prepared, Progress, RecordingSettings,
+    Source, SplitSettings, TableSettings, Track, synth,
 };
 
-/// Number it up whenever the same settings and files give other arrays.
+/// Number it up whenever the same settings and files give another folder.
 const FORMAT: u32 = 3;
 
 /// Where datasets are kept: `$SWEEP_CACHE`, else `$XDG_CACHE_HOME/sweep`, else
@@ -97,25 +98,41 @@ fn open<'a>(
     let digests = |folder: &Path| Digests::open(cache, folder, SystemTime::now());
     match &settings.source {
         Source::Recordings(recordings) => {
-            let made_up;
-            let root = match &recordings.origin {
-                Origin::Folder(folder) => folder.as_path(),
-                Origin::Synthetic(settings) => {
-                    made_up = synth::in_cache(cache, settings, progress)?;
-                    made_up.as_path()
-                }
-            };
+            let root = recordings_folder(recordings, cache, progress)?;
             let (content, extractor) = (Content::Recordings, Recordings::new(recordings));
-            let files = Files::read(root, content, classes, extractor, &digests(root), progress)?;
+            let known = digests(&root);
+            let files = Files::read(&root, content, classes, extractor, &known, progress)?;
             Ok(Box::new(files))
         }
         Source::Table(table) => Ok(Box::new(Table::read(table, classes)?)),
+        Source::Arrays(arrays) => Ok(Box::new(Arrays::read(arrays, classes, cache, progress)?)),
         Source::Images(images) => {
             let (root, content, extractor) = (&images.folder, Content::Images, Images(images));
             let files = Files::read(root, content, classes, extractor, &digests(root), progress)?;
             Ok(Box::new(files))
         }
     }
+}
+
+/// The folder of the classes; made-up recordings are made where they are not
+/// there yet.
+pub(crate) fn recordings_folder(
+    settings: &RecordingSettings,
+    cache: &Path,
+    progress: &dyn Progress,
+) -> Result<PathBuf, DataError> {
+    match &settings.origin {
+        Origin::Folder(folder) => Ok(folder.clone()),
+        Origin::Synthetic(made_up) => synth::in_cache(cache, made_up, progress),
+    }
+}
+
+/// Names of the columns of a table's examples, read again from its file.
+pub(crate) fn column_names(
+    settings: &TableSettings,
+    classes: Option<&[String]>,
+) -> Result<Vec<String>, DataError> {
+    Table::read(settings, classes).map(|table| table.feature_names().to_vec())
 }
 
 /// Digest over all that the arrays depend on, as JSON with its keys in this order.
@@ -186,13 +203,13 @@ impl Dataset<'_> {
         let labels: Vec<i64> =
             outcome.groups.iter().map(|&track| track_classes[track] as i64).collect();
         let groups: Vec<i64> = outcome.groups.iter().map(|&track| track as i64).collect();
-        let names: Vec<&str> = outcome.tracks.iter().map(|track| track.name.as_str()).collect();
+        let tracks = tracks(&outcome, &classes);
         npy::write_i64(&folder.join("y.npy"), &labels)?;
         npy::write_i64(&folder.join("groups.npy"), &groups)?;
         for (name, rows) in split.parts() {
             npy::write_i64(&folder.join(format!("{name}.npy")), rows)?;
         }
-        write_json(&folder.join("tracks.json"), &names)?;
+        write_json(&folder.join("tracks.json"), &tracks)?;
         let parts = parts::of(&split, &labels, classes.len());
         parts::write(&folder.join(parts::SPLITS), &parts, &outcome, &classes)?;
 
@@ -201,7 +218,7 @@ impl Dataset<'_> {
             classes,
             input_shape: lengths(&outcome.shape).expect("each length is below 2^32"),
             examples: labels.len() as u64,
-            tracks: names.len() as u64,
+            tracks: tracks.len() as u64,
             parts,
             skipped: outcome.skipped,
         };
@@ -222,6 +239,21 @@ impl Dataset<'_> {
         };
         DataError::TooFew { class, what, count: shortage.count, needed: shortage.needed, skipped }
     }
+}
+
+/// What is said of the tracks in `tracks.json`.
+fn tracks(outcome: &Outcome, classes: &[String]) -> Vec<Track> {
+    let mut examples = vec![0; outcome.tracks.len()];
+    for &track in &outcome.groups {
+        examples[track] += 1;
+    }
+    let track = |(track, examples): (&source::Track, u64)| Track {
+        name: track.name.clone(),
+        class: classes[track.class].clone(),
+        examples,
+        sound: track.sound.clone(),
+    };
+    outcome.tracks.iter().zip(examples).map(track).collect()
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DataError> {

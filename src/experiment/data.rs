@@ -3,6 +3,7 @@
 //!
 //! What belongs to another source than the one given is refused, never ignored.
 
+mod arrays;
 mod features;
 mod split;
 
@@ -27,10 +28,10 @@ const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_IMAGE_SIDE: u32 = 4_096;
 
 /// Keys of which one says where the data come from.
-const SOURCES: [&str; 4] = ["audio", "synthetic", "csv", "images"];
+const SOURCES: [&str; 5] = ["audio", "synthetic", "csv", "images", "npy"];
 /// Keys that say what is made of recordings.
 const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
-const LATER: [&str; 2] = ["npy", "cache"];
+const LATER: [&str; 1] = ["cache"];
 /// Words for what the network does instead, from the examples to train on only.
 const SCALINGS: [&str; 5] = ["scale", "scaling", "scaler", "normalize", "normalization"];
 
@@ -96,8 +97,11 @@ fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
     if let Some(node) = fields.optional("images") {
         return others(fields, Source::Images(images(&node)?));
     }
+    if let Some(node) = fields.optional("npy") {
+        return others(fields, Source::Arrays(arrays::read(&node)?));
+    }
     Err(fields.missing("audio").hint(
-        "write `audio: DIR`, a folder with a folder for each class, `images` or `csv`, or \
+        "write `audio: DIR`, a folder with a folder for each class, `images`, `csv` or `npy`, or \
          `synthetic: {classes: 10, clips: 20, seconds: 6}`",
     ))
 }
@@ -275,6 +279,7 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
             Source::Recordings(_) | Source::Images(_) => {
                 (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
             }
+            Source::Arrays(_) => (true, "a class is a value of `y`, or one of `names`".to_owned()),
             Source::Table(table) => {
                 (class.trim() == class, format!("a class is a value of column `{}`", table.label))
             }

@@ -102,6 +102,9 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
+    for skipped in &prepared.manifest.skipped {
+        eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
+    }
     experiment.check(&prepared.manifest.input_shape, &prepared.manifest.classes)?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
     for extension in extensions {
@@ -168,9 +171,6 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
     let bar = PreparationBar::new(mode);
     let prepared = data::prepare(&experiment.data, &data::cache_dir(), &bar)
         .map_err(|error| Failure::of_data(error, experiment))?;
-    for skipped in &prepared.manifest.skipped {
-        eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
-    }
     for message in prepared.manifest.gaps() {
         eprintln!("warning: {message}");
     }

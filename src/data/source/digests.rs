@@ -82,6 +82,21 @@ impl Known {
         Ok(self.is_untouched(file)? || hex(Sha256::new_with_prefix(bytes)) == self.digest)
     }
 
+    /// Whether a file that may be too long for memory is what was hashed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(in crate::data) fn is_still(&self, path: &Path) -> io::Result<bool> {
+        let mut file = File::open(path)?;
+        if self.is_untouched(&file)? {
+            return Ok(true);
+        }
+        let mut hasher = Sha256::new();
+        io::copy(&mut file, &mut hasher)?;
+        Ok(hex(hasher) == self.digest)
+    }
+
     /// Whether the system tells that the file has not been written to since it
     /// was hashed; where it does not, it may be unchanged all the same.
     fn is_untouched(&self, file: &File) -> io::Result<bool> {

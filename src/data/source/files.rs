@@ -17,7 +17,7 @@ use super::{Input, Outcome, Track};
 use crate::data::error::io_error;
 use crate::data::npy::{Dtype, Element, Rows};
 use crate::data::progress::Phase;
-use crate::data::{DataError, Progress, Skipped};
+use crate::data::{DataError, Progress, Skipped, Sound};
 
 /// Files are computed in parallel and written in order, so many a thread at a
 /// time: enough to keep all threads busy, and few enough for any memory.
@@ -60,6 +60,8 @@ pub(in crate::data) struct Examples<T> {
     pub(in crate::data) values: Vec<T>,
     /// Shape of each, channels last.
     pub(in crate::data) shape: Vec<usize>,
+    /// What the recording was like that they come from.
+    pub(in crate::data) sound: Option<Sound>,
 }
 
 /// Files that may be used, and what is made of them.
@@ -156,7 +158,11 @@ impl<E: Extractor> Files<E> {
         }
         let rows = examples.values.len() / examples.shape.iter().product::<usize>();
         outcome.groups.extend(std::iter::repeat_n(outcome.tracks.len(), rows));
-        outcome.tracks.push(Track { name: candidate.name.clone(), class: candidate.class });
+        outcome.tracks.push(Track {
+            name: candidate.name.clone(),
+            class: candidate.class,
+            sound: examples.sound.clone(),
+        });
         Ok(())
     }
 }
@@ -292,7 +298,9 @@ fn digest_all(
 /// A file and its bytes, at most as many as were allowed when it was looked at.
 fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
     let mut file = open(path)?;
-    let mut bytes = Vec::new();
+    // One byte more, so that the end is seen without growing.
+    let expected = file.metadata()?.len().min(MAX_FILE_BYTES) + 1;
+    let mut bytes = Vec::with_capacity(expected as usize);
     (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok((file, bytes))
 }

@@ -58,7 +58,7 @@ impl Extractor for Images<'_> {
                 imageops::resize(&image.to_rgb8(), width, height, FilterType::Triangle).into_raw()
             }
         };
-        Ok(Examples { values, shape: settings.shape() })
+        Ok(Examples { values, shape: settings.shape(), sound: None })
     }
 
     fn length_field(&self) -> Option<String> {

@@ -1,20 +1,29 @@
-//! Made-up recordings: a small labelled set to try things out with.
+//! Made-up recordings: a labelled set to try things out with, as hard as music.
 //!
-//! Each class is a style of music (`style`); each recording is a piece in that
-//! style (`piece`), at a random speed, key, loudness and mix. The layout
-//! is GTZAN's: `<class>/<class>.00000.wav`, 22 050 Hz, mono, 16 bits. A
-//! recording depends on the seed, its class and its number only, so that files
-//! are written in parallel and are the same every time.
+//! Each class is a style of music (`style`, `styles`): how likely each speed,
+//! chord, instrument (`voices`), rhythm and sound is. Each recording is of a song
+//! that is drawn from it (`song`), played (`piece`, with the tones of `instrument`
+//! and the strokes of `drums`) and recorded (`mix`). Styles overlap, songs differ,
+//! and slices of one song are alike, as they are in music.
+//!
+//! The layout is GTZAN's: `<class>/<class>.00000.wav`, 22 050 Hz, mono, 16 bits
+//! (`files`). A recording depends on the seed, its class and its number only, so
+//! that files are written in parallel and are the same every time.
 
+mod chance;
+mod drums;
+mod files;
 mod instrument;
+mod mix;
 mod piece;
+mod song;
 mod style;
+mod styles;
+mod voices;
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavSpec, WavWriter};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -24,17 +33,18 @@ use super::progress::Phase;
 use super::random::Random;
 use super::staging::Staging;
 use super::{DataError, Progress, SynthSettings};
-use piece::Band;
+pub use files::SynthFormat;
+use files::WAV_HEADER_LEN;
+use song::Song;
 use style::Style;
 
 /// Rate of made-up recordings, in Hz.
 pub(super) const SAMPLE_RATE: u32 = 22_050;
+/// The same, for arithmetic.
+const RATE: f64 = SAMPLE_RATE as f64;
 
 /// Number it up whenever the same settings give other bytes.
-const VERSION: u32 = 1;
-
-/// Bytes of a WAV file before its samples.
-const WAV_HEADER_LEN: u64 = 44;
+const VERSION: u32 = 2;
 
 /// What [`synthesize`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +67,7 @@ pub struct Synthesized {
 pub fn synthesize(
     folder: &Path,
     settings: &SynthSettings,
+    format: SynthFormat,
     progress: &dyn Progress,
 ) -> Result<Synthesized, DataError> {
     settings.check()?;
@@ -66,7 +77,7 @@ pub fn synthesize(
     } else {
         check_empty(folder)?;
     }
-    let written = write_all(folder, settings, progress);
+    let written = write_all(folder, settings, format, progress);
     if written.is_err() {
         for class in class_names(settings.classes) {
             // The first failure is the one to report.
@@ -88,21 +99,23 @@ fn check_empty(folder: &Path) -> Result<(), DataError> {
 fn write_all(
     folder: &Path,
     settings: &SynthSettings,
+    format: SynthFormat,
     progress: &dyn Progress,
 ) -> Result<Synthesized, DataError> {
-    let bands: Vec<Band> = styles(settings.classes).into_iter().map(Band::new).collect();
-    for band in &bands {
-        let class = folder.join(band.name());
+    let styles = styles(settings.classes);
+    for (_, style) in &styles {
+        let class = folder.join(&style.name);
         fs::create_dir(&class).map_err(io_error("create", &class))?;
     }
-    let recordings: Vec<(usize, u32)> = (0..bands.len())
-        .flat_map(|class| (0..settings.clips).map(move |clip| (class, clip)))
+    let recordings: Vec<(&(u64, Style), u32)> = styles
+        .iter()
+        .flat_map(|style| (0..settings.clips).map(move |clip| (style, clip)))
         .collect();
     let phase = Phase::begin(progress, "making recordings", recordings.len());
-    recordings.par_iter().try_for_each(|&(class, clip)| {
-        let random = Random::new(&[settings.seed, class as u64, u64::from(clip)]);
-        let samples = bands[class].perform(settings.samples(), random);
-        write_wav(&folder.join(file_name(bands[class].name(), clip)), &samples)?;
+    recordings.par_iter().try_for_each(|&((number, style), clip)| {
+        let random = Random::new(&[settings.seed, *number, u64::from(clip)]);
+        let samples = recording(style, settings.samples(), random);
+        format.write(&folder.join(file_name(&style.name, clip, format)), &samples)?;
         phase.step();
         Ok(())
     })?;
@@ -113,48 +126,29 @@ fn write_all(
     })
 }
 
-/// The names of so many classes, sorted.
-pub(super) fn class_names(classes: u32) -> Vec<String> {
-    styles(classes).into_iter().map(|style| style.name).collect()
+/// A song of a style, so many samples of it.
+fn recording(style: &Style, length: usize, mut random: Random) -> Vec<i16> {
+    let song = Song::new(style, &mut random);
+    let music = piece::perform(&song, length, &mut random);
+    mix::record(music, &song.sound, &mut random)
 }
 
-/// The styles of so many classes, sorted by name.
-fn styles(classes: u32) -> Vec<Style> {
-    let mut styles: Vec<Style> = (0..classes as usize).map(Style::new).collect();
-    styles.sort_by(|a, b| a.name.cmp(&b.name));
+/// The names of so many classes, sorted.
+pub(super) fn class_names(classes: u32) -> Vec<String> {
+    styles(classes).into_iter().map(|(_, style)| style.name).collect()
+}
+
+/// The styles of so many classes with their numbers, sorted by name.
+fn styles(classes: u32) -> Vec<(u64, Style)> {
+    let mut styles: Vec<(u64, Style)> =
+        (0..classes).map(|class| (u64::from(class), Style::new(class as usize))).collect();
+    styles.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
     styles
 }
 
 /// Path of a recording in its set.
-fn file_name(class: &str, clip: u32) -> PathBuf {
-    Path::new(class).join(format!("{class}.{clip:05}.wav"))
-}
-
-fn write_wav(path: &Path, samples: &[i16]) -> Result<(), DataError> {
-    let spec = WavSpec {
-        channels: 1,
-        sample_rate: SAMPLE_RATE,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
-    let write = || -> Result<(), hound::Error> {
-        let file = File::create(path)?;
-        let mut writer = WavWriter::new(BufWriter::new(file), spec)?;
-        let mut block = writer.get_i16_writer(samples.len() as u32);
-        for &sample in samples {
-            block.write_sample(sample);
-        }
-        block.flush()?;
-        writer.finalize()
-    };
-    write().map_err(|error| {
-        let cause = match error {
-            hound::Error::IoError(cause) => cause,
-            // A foreign enum; none of the others happens on writing this format.
-            other => io::Error::other(other),
-        };
-        io_error("write", path)(cause)
-    })
+fn file_name(class: &str, clip: u32, format: SynthFormat) -> PathBuf {
+    Path::new(class).join(format!("{class}.{clip:05}.{}", format.extension()))
 }
 
 /// The folder of a made-up set in the cache, written unless it is there.
@@ -170,7 +164,7 @@ pub(super) fn in_cache(
     let complete = |place: &Path| is_complete(place, settings);
     if !complete(&place) {
         let staging = Staging::new(&sets)?;
-        synthesize(staging.path(), settings, progress)?;
+        synthesize(staging.path(), settings, SynthFormat::Wav, progress)?;
         staging.publish(&place, complete)?;
     }
     Ok(place)
@@ -181,7 +175,7 @@ fn is_complete(place: &Path, settings: &SynthSettings) -> bool {
     let length = WAV_HEADER_LEN + 2 * settings.samples() as u64;
     class_names(settings.classes).iter().all(|class| {
         (0..settings.clips).all(|clip| {
-            fs::metadata(place.join(file_name(class, clip)))
+            fs::metadata(place.join(file_name(class, clip, SynthFormat::Wav)))
                 .is_ok_and(|file| file.is_file() && file.len() == length)
         })
     })

@@ -1,218 +1,201 @@
-//! One piece of music in a style.
+//! A song as it is played: when each tone and each stroke comes.
 //!
-//! What a style leaves open is drawn at random: key, speed, chords, melody, how
-//! loud each instrument is, where in the bar the recording begins, how well the
-//! strokes of a rhythm are kept, and how noisy and loud the recording is.
+//! The recording begins anywhere in the song. Nobody keeps the time or the
+//! rhythm quite; sections change who plays what.
 
 use super::super::random::Random;
-use super::SAMPLE_RATE;
-use super::instrument::{Drum, Instrument, Tone};
-use super::style::{Kit, Part, Rhythm, Style};
+use super::RATE;
+use super::chance::{STEPS_A_BAR, gap};
+use super::drums::strike;
+use super::instrument::Tone;
+use super::mix::{amplify, from_db, loudness};
+use super::song::{DrumPart, MOTIF_BARS, Part, Playing, Section, Song};
 
-const RATE: f64 = SAMPLE_RATE as f64;
-const STEPS_A_BAR: usize = 16;
 const STEPS_A_BEAT: f64 = 4.0;
-/// Probability that a stroke of a rhythm is left out.
-const OMISSION: f64 = 0.08;
-/// Tones and strokes come up to this much early or late, in steps.
-const LOOSENESS: f64 = 0.06;
+/// Steps of a fill at the most.
+const FILL_STEPS: usize = 8;
 
-/// The musicians of a style, with their instruments.
-pub(super) struct Band {
-    style: Style,
-    harmony: Instrument,
-    bass: Instrument,
-    melody: Instrument,
+/// Where a step is in a song.
+#[derive(Clone, Copy)]
+struct Place {
+    step_of_bar: usize,
+    /// Since its section began.
+    bar_of_section: usize,
+    /// Kind of its section.
+    kind: usize,
 }
 
-impl Band {
-    pub(super) fn new(style: Style) -> Self {
-        Self {
-            harmony: Instrument::new(style.harmony.timbre),
-            bass: Instrument::new(style.bass.timbre),
-            melody: Instrument::new(style.melody.timbre),
-            style,
-        }
-    }
-
-    /// The name of their style.
-    pub(super) fn name(&self) -> &str {
-        &self.style.name
-    }
-
-    /// Plays a piece of `length` samples.
-    pub(super) fn perform(&self, length: usize, mut random: Random) -> Vec<i16> {
-        let mut piece = Piece::new(&self.style, length, &mut random);
-        piece.play_harmony(self, &mut random);
-        piece.play_bass(self, &mut random);
-        piece.play_melody(self, &mut random);
-        piece.play_drums(self.style.drums, &mut random);
-        piece.finish(&self.style, &mut random)
-    }
-}
-
-struct Piece {
+struct Piece<'a> {
+    song: &'a Song,
     /// Samples of one step.
     step: f64,
-    swing: f64,
-    /// The recording begins so many steps after the first bar does.
+    /// The recording begins so many steps after the song does.
     begin: f64,
-    steps: usize,
-    /// Semitones by which the piece is higher than written.
-    key: f64,
-    /// Root of each bar's chord, in semitones above the key.
-    roots: Vec<i32>,
-    out: Vec<f32>,
+    /// From the bar of `begin` to the end.
+    steps: std::ops::Range<usize>,
 }
 
-impl Piece {
-    fn new(style: &Style, length: usize, random: &mut Random) -> Self {
-        let tempo = random.between(style.tempo.0, style.tempo.1);
-        let step = 60.0 / tempo / STEPS_A_BEAT * RATE;
-        let begin = random.below(STEPS_A_BAR) as f64 + random.unit();
-        let steps = (begin + length as f64 / step).ceil() as usize;
-        let bars = steps / STEPS_A_BAR + 1;
-        // Up to five semitones either way, and not quite in tune.
-        let key = random.below(11) as f64 - 5.0 + random.between(-0.3, 0.3);
-        let roots = (0..bars).map(|_| random.pick(style.roots)).collect();
-        Self { step, swing: style.swing, begin, steps, key, roots, out: vec![0.0; length] }
+/// Plays a song for `length` samples; at least one part is heard.
+pub(super) fn perform(song: &Song, length: usize, random: &mut Random) -> Vec<f32> {
+    let piece = Piece::new(song, length, random);
+    let mut out = vec![0.0; length];
+    let mut part_out = vec![0.0; length];
+    for part in &song.parts {
+        part_out.fill(0.0);
+        piece.play(part, &mut part_out, random);
+        if part.instrument.drive() > 0.0 {
+            amplify(&mut part_out, part.instrument.drive());
+        }
+        add(&mut out, &part_out, part.level_db);
+    }
+    if let Some(drums) = &song.drums {
+        part_out.fill(0.0);
+        piece.drum(drums, &mut part_out, random);
+        add(&mut out, &part_out, drums.level_db);
+    }
+    out
+}
+
+/// Adds a part at its level.
+fn add(out: &mut [f32], part: &[f32], level_db: f64) {
+    let gain = from_db(level_db) / loudness(part);
+    for (sample, added) in out.iter_mut().zip(part) {
+        *sample += gain * added;
+    }
+}
+
+impl<'a> Piece<'a> {
+    fn new(song: &'a Song, length: usize, random: &mut Random) -> Self {
+        let step = 60.0 / song.tempo / STEPS_A_BEAT * RATE;
+        let bars = song.form.len() * song.bars_a_section;
+        let begin = random.below(bars * STEPS_A_BAR) as f64 + random.unit();
+        let first = begin as usize / STEPS_A_BAR * STEPS_A_BAR;
+        let last = (begin + length as f64 / step).ceil() as usize;
+        Self { song, step, begin, steps: first..last + 1 }
     }
 
-    /// The steps of a rhythm that are played.
-    fn strokes(&self, rhythm: Rhythm, random: &mut Random) -> Vec<usize> {
-        let rhythm = rhythm.as_bytes();
-        (0..self.steps)
-            .filter(|step| rhythm[step % STEPS_A_BAR] == b'x')
-            .filter(|_| !random.chance(OMISSION))
-            .collect()
+    fn place(&self, step: usize) -> Place {
+        let bar = step / STEPS_A_BAR;
+        let section = bar / self.song.bars_a_section;
+        Place {
+            step_of_bar: step % STEPS_A_BAR,
+            bar_of_section: bar % self.song.bars_a_section,
+            kind: self.song.form[section % self.song.form.len()],
+        }
     }
 
     /// When a step comes, in samples; negative before the recording begins.
     fn time_of(&self, step: usize, random: &mut Random) -> f64 {
-        let late = if step % 2 == 1 { self.swing } else { 0.0 };
-        let loose = random.between(-LOOSENESS, LOOSENESS);
+        let late = if step % 2 == 1 { self.song.swing } else { 0.0 };
+        let loose = random.between(-self.song.looseness, self.song.looseness);
         (step as f64 + late + loose - self.begin) * self.step
     }
 
-    fn play(
-        &mut self,
-        part: &Part,
-        instrument: &Instrument,
-        step: usize,
-        pitch: i32,
-        level: f64,
-        random: &mut Random,
-    ) {
-        let time = self.time_of(step, random);
-        // A tone that is still held when the recording begins is heard from there on.
-        let held = part.held * self.step + time.min(0.0);
-        if held <= 0.0 {
-            return;
-        }
-        let (at, held) = (time.max(0.0) as usize, held as usize);
-        let pitch = f64::from(part.register + pitch) + self.key;
-        let level = level * random.between(0.7, 1.0);
-        instrument.play(&mut self.out, Tone { at, held, pitch, level }, random);
-    }
-
-    fn play_harmony(&mut self, Band { style, harmony, .. }: &Band, random: &mut Random) {
-        let part = &style.harmony;
-        let level = mixed(part.level, random) / (style.chord.len() as f64).sqrt();
-        for step in self.strokes(part.rhythm, random) {
-            let root = self.root(step);
-            for &interval in style.chord {
-                self.play(part, harmony, step, root + interval, level, random);
+    fn play(&self, part: &Part, out: &mut [f32], random: &mut Random) {
+        for step in self.steps.clone() {
+            let place = self.place(step);
+            let strokes = part.strokes[place.kind];
+            if strokes >> place.step_of_bar & 1 == 0 || random.chance(self.song.omission) {
+                continue;
+            }
+            let time = self.time_of(step, random);
+            // A tone that is still held when the recording begins is heard from there on.
+            let held = gap(strokes, place.step_of_bar) as f64 * part.hold * self.step;
+            let held = held + time.min(0.0);
+            if held <= 0.0 {
+                continue;
+            }
+            let (at, held) = (time.max(0.0) as usize, held as usize);
+            let section = &self.song.sections[place.kind];
+            let accent = if place.step_of_bar % 4 == 0 { 1.0 } else { 0.85 };
+            let level = f64::from(from_db(section.level_db)) * accent * random.between(0.75, 1.0);
+            let mut sound = |pitch: i32, level: f64| {
+                let pitch = f64::from(part.register + pitch) + self.song.key;
+                part.instrument.play(out, Tone { at, held, pitch, level }, random);
+            };
+            let (root, tones) = chord(section, place);
+            let motif = &part.motifs[place.kind];
+            let bar = place.bar_of_section % MOTIF_BARS;
+            let drawn = motif[bar * STEPS_A_BAR + place.step_of_bar];
+            match part.playing {
+                Playing::Chords => {
+                    let level = level / (tones.len() as f64).sqrt();
+                    for tone in tones {
+                        let inverted = if *tone < part.inversion { 12 } else { 0 };
+                        sound(root + tone + inverted, level);
+                    }
+                }
+                Playing::Arpeggio | Playing::Bass => sound(root + chord_tone(tones, drawn), level),
+                Playing::Lead => sound(self.melody(root, tones, drawn, part, place), level),
             }
         }
     }
 
-    fn play_bass(&mut self, Band { style, bass, .. }: &Band, random: &mut Random) {
-        let part = &style.bass;
-        let level = mixed(part.level, random);
-        for step in self.strokes(part.rhythm, random) {
-            let interval = if random.chance(0.6) { 0 } else { random.pick(style.chord) };
-            let pitch = self.root(step) + interval;
-            self.play(part, bass, step, pitch, level, random);
+    /// A tone of the scale, or the nearest one of the chord where the melody
+    /// rests on it.
+    fn melody(&self, root: i32, tones: &[i32], degree: i32, part: &Part, place: Place) -> i32 {
+        let scale = self.song.scale;
+        let count = scale.len() as i32;
+        let pitch = scale[degree.rem_euclid(count) as usize] + 12 * degree.div_euclid(count);
+        // The same steps in every repetition, or there would be no melody.
+        let turn = (place.step_of_bar * 7 + place.kind * 3) % STEPS_A_BAR;
+        if turn as f64 >= part.consonance * STEPS_A_BAR as f64 {
+            return pitch;
         }
+        let above = |tone: &i32| (root + tone - pitch + 6).rem_euclid(12) - 6;
+        pitch + tones.iter().map(above).min_by_key(|distance| distance.abs()).unwrap_or(0)
     }
 
-    /// Walks up and down the scale.
-    fn play_melody(&mut self, Band { style, melody, .. }: &Band, random: &mut Random) {
-        let part = &style.melody;
-        let level = mixed(part.level, random);
-        let tones = style.scale.len() as i32;
-        let mut degree = random.below(style.scale.len()) as i32;
-        for step in self.strokes(part.rhythm, random) {
-            degree = (degree + random.below(5) as i32 - 2).clamp(-tones / 2, tones + tones / 2);
-            let octave = degree.div_euclid(tones);
-            let pitch = style.scale[degree.rem_euclid(tones) as usize] + 12 * octave;
-            self.play(part, melody, step, pitch, level, random);
-        }
-    }
-
-    fn play_drums(&mut self, kit: Kit, random: &mut Random) {
-        if kit.level == 0.0 {
-            return;
-        }
-        let drums = [
-            (Drum::Kick, kit.kick),
-            (Drum::Snare, kit.snare),
-            (Drum::Hat { decay_s: kit.hat_s }, kit.hat),
-        ];
-        for (drum, rhythm) in drums {
-            let level = mixed(kit.level, random);
-            for step in self.strokes(rhythm, random) {
+    fn drum(&self, part: &DrumPart, out: &mut [f32], random: &mut Random) {
+        let last_bar = self.song.bars_a_section - 1;
+        let mut fill_from = STEPS_A_BAR;
+        for step in self.steps.clone() {
+            let Place { step_of_bar, bar_of_section, kind } = self.place(step);
+            if step_of_bar == 0 {
+                let fills = bar_of_section == last_bar && random.chance(part.fills);
+                let steps = if fills { 2 + random.below(FILL_STEPS - 1) } else { 0 };
+                fill_from = STEPS_A_BAR - steps;
+            }
+            let section_db = self.song.sections[kind].level_db;
+            let mut hit = |drum: &[f32], level_db: f64, random: &mut Random| {
                 let time = self.time_of(step, random);
                 if time >= 0.0 {
-                    let level = level * random.between(0.7, 1.0);
-                    drum.strike(&mut self.out, time as usize, level, random);
+                    let level = from_db(level_db + section_db) * random.between(0.7, 1.0) as f32;
+                    strike(out, drum, time as usize, level);
+                }
+            };
+            if step_of_bar == 0 && bar_of_section == 0 && random.chance(part.fills) {
+                hit(&part.drums.crash, part.levels_db[2] + 3.0, random);
+            }
+            if step_of_bar >= fill_from {
+                if random.chance(0.8) {
+                    let second = random.chance(0.5);
+                    let drum = if second { &part.drums.tom } else { &part.drums.snare };
+                    hit(drum, part.levels_db[1], random);
+                }
+                continue;
+            }
+            let drums = [&part.drums.kick, &part.drums.snare, &part.drums.hat];
+            let struck = drums.into_iter().zip(part.levels_db).zip(part.grooves[kind]);
+            for ((drum, level_db), strokes) in struck {
+                if strokes >> step_of_bar & 1 == 1 && !random.chance(self.song.omission) {
+                    hit(drum, level_db, random);
                 }
             }
         }
     }
-
-    fn root(&self, step: usize) -> i32 {
-        self.roots[step / STEPS_A_BAR]
-    }
-
-    /// Filters, distorts, adds noise, and brings the whole to its loudness.
-    fn finish(mut self, style: &Style, random: &mut Random) -> Vec<i16> {
-        let cutoff = style.cutoff_hz * random.between(-0.4, 0.4).exp2();
-        let drive = style.drive * random.between(0.7, 1.3);
-        let hiss = (style.hiss * random.between(0.3, 2.0) + 1e-4) as f32;
-        let loudest = random.between(0.35, 0.95) as f32;
-
-        if drive > 0.0 {
-            let gain = drive as f32 / peak(&self.out);
-            self.out.iter_mut().for_each(|sample| *sample = (*sample * gain).tanh());
-        }
-        low_pass(&mut self.out, cutoff);
-        low_pass(&mut self.out, cutoff);
-        let gain = 1.0 / peak(&self.out);
-        for sample in &mut self.out {
-            *sample = *sample * gain + hiss * random.between(-1.0, 1.0) as f32;
-        }
-        let gain = loudest * f32::from(i16::MAX) / peak(&self.out);
-        self.out.iter().map(|sample| (sample * gain).round() as i16).collect()
-    }
 }
 
-/// A level up to 4 dB louder or softer than written.
-fn mixed(level: f64, random: &mut Random) -> f64 {
-    level * 10_f64.powf(random.between(-4.0, 4.0) / 20.0)
+/// The chord at a place.
+fn chord(section: &Section, place: Place) -> (i32, &'static [i32]) {
+    let index = section.first_chord + place.bar_of_section;
+    section.progression[index % section.progression.len()]
 }
 
-/// The largest sample, never zero.
-fn peak(samples: &[f32]) -> f32 {
-    samples.iter().fold(1e-6, |peak, sample| sample.abs().max(peak))
-}
-
-/// Takes away 6 dB an octave above the cutoff.
-fn low_pass(samples: &mut [f32], cutoff_hz: f64) {
-    let keep = (-std::f64::consts::TAU * cutoff_hz / RATE).exp() as f32;
-    let mut last = 0.0;
-    for sample in samples {
-        last = *sample + (last - *sample) * keep;
-        *sample = last;
-    }
+/// The tone of this number, octaves above or below where there are too few.
+fn chord_tone(tones: &[i32], number: i32) -> i32 {
+    let count = tones.len() as i32;
+    // Broken chords go over two octaves and begin again.
+    let number = number.rem_euclid(2 * count);
+    tones[(number % count) as usize] + 12 * (number / count)
 }

@@ -10,19 +10,19 @@ const SMALL: SynthSettings = SynthSettings { classes: 3, clips: 2, seconds: 0.3,
 
 fn made(settings: &SynthSettings) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    synthesize(folder.path(), settings, &Quiet).unwrap();
+    synthesize(folder.path(), settings, SynthFormat::Wav, &Quiet).unwrap();
     folder
 }
 
 fn bytes(folder: &Path, class: &str, clip: u32) -> Vec<u8> {
-    fs::read(folder.join(file_name(class, clip))).unwrap()
+    fs::read(folder.join(file_name(class, clip, SynthFormat::Wav))).unwrap()
 }
 
 #[test]
 fn the_layout_is_gtzans() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("new/set");
-    let written = synthesize(&folder, &SMALL, &Quiet).unwrap();
+    let written = synthesize(&folder, &SMALL, SynthFormat::Wav, &Quiet).unwrap();
     assert_eq!(written.classes, ["ambient", "blues", "chiptune"]);
     assert_eq!(written.recordings, 6);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
@@ -71,15 +71,39 @@ fn any_number_of_classes_has_sorted_names_of_its_own() {
 }
 
 #[test]
-fn rhythms_have_sixteen_steps() {
-    for style in styles(10) {
-        let Style { harmony, bass, melody, drums, .. } = style;
-        for rhythm in
-            [harmony.rhythm, bass.rhythm, melody.rhythm, drums.kick, drums.snare, drums.hat]
-        {
+fn an_au_file_has_the_samples_of_the_wav_file() {
+    let (wav, au) = (made(&SMALL), tempfile::tempdir().unwrap());
+    synthesize(au.path(), &SMALL, SynthFormat::Au, &Quiet).unwrap();
+    let bytes = fs::read(au.path().join("blues/blues.00001.au")).unwrap();
+    let (header, data) = bytes.split_at(28);
+    let numbers: Vec<u32> =
+        header.chunks(4).map(|four| u32::from_be_bytes(four.try_into().unwrap())).collect();
+    let magic = u32::from_be_bytes(*b".snd");
+    assert_eq!(numbers, [magic, 28, 2 * 6615, 3, 22_050, 1, 0]);
+    let samples: Vec<i16> =
+        data.chunks(2).map(|two| i16::from_be_bytes(two.try_into().unwrap())).collect();
+    let reader = hound::WavReader::open(wav.path().join("blues/blues.00001.wav")).unwrap();
+    assert_eq!(samples, reader.into_samples().map(Result::unwrap).collect::<Vec<i16>>());
+    assert_eq!(fs::read_dir(au.path().join("blues")).unwrap().count(), 2);
+}
+
+#[test]
+fn tables_of_styles_are_well_formed() {
+    for (_, style) in styles(10) {
+        let Style { chords, bass, lead, pad, drums, .. } = &style;
+        let mut rhythms: Vec<&str> = Vec::new();
+        for role in [chords, bass, lead, pad] {
+            rhythms.extend(role.rhythms.iter().map(|(_, rhythm)| rhythm));
+            assert!((0.0..=1.0).contains(&role.presence) && role.level_db <= 6.0);
+        }
+        for (_, groove) in drums.grooves {
+            rhythms.extend([groove.0, groove.1, groove.2]);
+        }
+        for rhythm in rhythms {
             assert_eq!(rhythm.len(), 16, "{}: {rhythm}", style.name);
             assert!(rhythm.bytes().all(|step| step == b'x' || step == b'.'), "{rhythm}");
         }
+        assert!(style.neighbours.iter().all(|neighbour| neighbour().name != style.name));
     }
 }
 
@@ -87,10 +111,11 @@ fn rhythms_have_sixteen_steps() {
 fn other_peoples_files_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.txt"), "all of it").unwrap();
-    let error = synthesize(folder.path(), &SMALL, &Quiet).unwrap_err();
+    let error = synthesize(folder.path(), &SMALL, SynthFormat::Wav, &Quiet).unwrap_err();
     assert!(error.to_string().ends_with("exists already and is not an empty folder"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    let error = synthesize(&folder.path().join("thesis.txt"), &SMALL, &Quiet).unwrap_err();
+    let error = synthesize(&folder.path().join("thesis.txt"), &SMALL, SynthFormat::Wav, &Quiet)
+        .unwrap_err();
     assert!(error.to_string().ends_with("exists already and is not an empty folder"), "{error}");
 }
 
@@ -105,7 +130,7 @@ fn impossible_numbers_are_refused() {
         (SynthSettings { seconds: -1.0, ..SMALL }, "data.synthetic.seconds"),
         (SynthSettings { seconds: f64::INFINITY, ..SMALL }, "data.synthetic.seconds"),
     ] {
-        let error = synthesize(&path, &settings, &Quiet).unwrap_err();
+        let error = synthesize(&path, &settings, SynthFormat::Wav, &Quiet).unwrap_err();
         assert!(error.to_string().starts_with(&format!("`{field}`: ")), "{error}");
     }
     assert!(!path.exists());
@@ -115,7 +140,7 @@ fn impossible_numbers_are_refused() {
 fn a_set_in_the_cache_is_made_once_and_mended() {
     let cache = tempfile::tempdir().unwrap();
     let place = in_cache(cache.path(), &SMALL, &Quiet).unwrap();
-    let recording = place.join(file_name("blues", 0));
+    let recording = place.join(file_name("blues", 0, SynthFormat::Wav));
     let written = fs::metadata(&recording).unwrap().modified().unwrap();
     assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap(), place);
     assert_eq!(fs::metadata(&recording).unwrap().modified().unwrap(), written);

@@ -2,13 +2,19 @@
 
 use super::{FILE, good};
 use crate::data::{
-    Channels, DataSettings, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings,
-    Origin, RawSettings, RecordingSettings, Slices, Source, SplitSettings, TableSettings,
-    Validation, known_ahead,
+    ArrayFiles, ArraySettings, Channels, Crop, DataSettings, Features, Group, ImageSettings,
+    MelBands, MelSettings, MfccSettings, Origin, Pad, RawSettings, RecordingSettings, Reference,
+    Slices, Source, SplitSettings, TableSettings, Validation, Window, known_ahead,
 };
 use crate::experiment::Warning;
 
-const BANDS: MelBands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
+const BANDS: MelBands = MelBands {
+    sample_rate: 22_050,
+    n_fft: 2048,
+    hop_length: 512,
+    n_mels: 128,
+    ..MelBands::LIBROSA
+};
 
 /// The good file with another `data` section; `data` is indented by two.
 fn with_data(data: &str) -> String {
@@ -33,7 +39,7 @@ fn what_is_left_out_is_as_in_librosa() {
             origin: Origin::Folder("clips".into()),
             clip: None,
             slices: Slices::Whole,
-            features: Features::Mel(MelSettings { bands: BANDS, frames: None, db: true }),
+            features: Features::Mel(MelSettings { bands: BANDS, ..MelSettings::LIBROSA }),
         }),
         classes: None,
         split: SplitSettings {
@@ -46,13 +52,63 @@ fn what_is_left_out_is_as_in_librosa() {
     assert_eq!(data("  audio: clips"), expected);
     assert_eq!(data("  audio: clips\n  features: mel\n  split: {}"), expected);
     for (features, expected) in [
-        ("mfcc", Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 20, frames: None })),
+        (
+            "mfcc",
+            Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 20, ..MfccSettings::LIBROSA }),
+        ),
         (
             "{mfcc: {n_mfcc: 13, n_fft: 1024, hop_length: 256, n_mels: 40, frames: 9}}",
             Features::Mfcc(MfccSettings {
                 bands: MelBands { n_fft: 1024, hop_length: 256, n_mels: 40, ..BANDS },
                 n_mfcc: 13,
                 frames: Some(9),
+                ..MfccSettings::LIBROSA
+            }),
+        ),
+        (
+            "{mel: {win_length: 400, window: ones, fmin: 20, fmax: 8000, htk: true, power: 1, \
+             reference: 1, top_db: none, frames: 9, crop: center, pad: 0}}",
+            Features::Mel(MelSettings {
+                bands: MelBands {
+                    win_length: Some(400),
+                    window: Window::Rectangular,
+                    fmin: 20.0,
+                    fmax: Some(8000.0),
+                    htk: true,
+                    power: 1.0,
+                    ..BANDS
+                },
+                frames: Some(9),
+                crop: Crop::Center,
+                pad: Pad::Value(0.0),
+                db: true,
+                reference: Reference::Power(1.0),
+                top_db: None,
+            }),
+        ),
+        // Said another way, and so the same dataset.
+        (
+            "{mel: {win_length: 2048, window: hann, fmin: 0, fmax: 11025, htk: false, power: 2, \
+             reference: max, top_db: 80.0, db: true}}",
+            Features::Mel(MelSettings::LIBROSA),
+        ),
+        (
+            "{mel: {db: false, power: 0.5}}",
+            Features::Mel(MelSettings {
+                bands: MelBands { power: 0.5, ..BANDS },
+                db: false,
+                ..MelSettings::LIBROSA
+            }),
+        ),
+        (
+            "{mfcc: {lifter: 22, top_db: null, window: hamming, frames: 9, crop: end, pad: floor}}",
+            Features::Mfcc(MfccSettings {
+                bands: MelBands { window: Window::Hamming, ..BANDS },
+                lifter: 22.0,
+                frames: Some(9),
+                crop: Crop::End,
+                top_db: None,
+                ..MfccSettings::LIBROSA
             }),
         ),
         ("raw", Features::Raw(RawSettings { sample_rate: 22_050, samples: None })),
@@ -98,6 +154,34 @@ fn images_are_square_or_of_height_and_width() {
     assert_eq!(settings("size: [256, 256], channels: 3"), Source::Images(expected.clone()));
     let other = ImageSettings { width: 432, channels: Channels::Gray, ..expected };
     assert_eq!(settings("size: [256, 432], channels: 1"), Source::Images(other));
+}
+
+#[test]
+fn arrays_are_an_archive_or_files() {
+    let settings = |value: &str| match data(&format!("  npy: {value}")).source {
+        Source::Arrays(settings) => settings,
+        other => panic!("{other:?}"),
+    };
+    let archive = |x: &str, groups: Option<&str>| ArraySettings {
+        files: ArrayFiles::Archive {
+            file: "a.npz".into(),
+            x: x.to_owned(),
+            y: "y".to_owned(),
+            groups: groups.map(str::to_owned),
+        },
+        names: None,
+    };
+    assert_eq!(settings("a.npz"), archive("x", None));
+    assert_eq!(settings("{file: a.npz}"), archive("x", None));
+    assert_eq!(settings("{file: a.npz, x: X_train, groups: g}"), archive("X_train", Some("g")));
+    let (x, y) = ("x.npy".into(), "y.npy".into());
+    assert_eq!(
+        settings("{x: x.npy, y: y.npy, names: [b, a]}"),
+        ArraySettings {
+            files: ArrayFiles::Apart { x, y, groups: None },
+            names: Some(vec!["b".to_owned(), "a".to_owned()]),
+        }
+    );
 }
 
 #[test]

@@ -83,8 +83,8 @@ fn decode(codec: Codec, bytes: Vec<u8>) -> Result<Recording, RecordingError> {
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &options)
         .map_err(|error| codec.failed(&error))?;
-    let samples = samples(codec, &mut *format, &mut *decoder)?;
-    Ok(Recording { samples, sample_rate })
+    let (samples, channels) = samples(codec, &mut *format, &mut *decoder)?;
+    Ok(Recording { samples, sample_rate, channels })
 }
 
 /// Whether what is to be cut off comes from the file, and is no estimate.
@@ -95,13 +95,14 @@ fn knows_gaps(codec: Codec, track: &Track) -> bool {
     }
 }
 
-/// All samples, averaged over channels.
+/// All samples, averaged over channels, and how many channels there were.
 fn samples(
     codec: Codec,
     format: &mut dyn FormatReader,
     decoder: &mut dyn AudioDecoder,
-) -> Result<Vec<f32>, RecordingError> {
+) -> Result<(Vec<f32>, u32), RecordingError> {
     let mut samples = Vec::new();
+    let mut most_channels = 0;
     let mut interleaved: Vec<f32> = Vec::new();
     let (mut frames, mut damaged) = (0_usize, 0_usize);
     // What is wrong with the last frame, if it is.
@@ -124,6 +125,7 @@ fn samples(
                 if channels == 0 {
                     return Err(codec.damaged("it has no channels"));
                 }
+                most_channels = most_channels.max(channels);
                 block.copy_to_vec_interleaved(&mut interleaved);
                 let mean = |frame: &[f32]| frame.iter().sum::<f32>() / channels as f32;
                 samples.extend(interleaved.chunks_exact(channels).map(mean));
@@ -144,5 +146,5 @@ fn samples(
     if damaged * DAMAGED_SHARE > frames && codec != Codec::Flac {
         return Err(codec.damaged(format!("{damaged} of {frames} frames cannot be decoded")));
     }
-    Ok(samples)
+    Ok((samples, most_channels as u32))
 }

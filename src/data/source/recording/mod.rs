@@ -35,6 +35,8 @@ pub(in crate::data) struct Recording {
     pub(in crate::data) samples: Vec<f32>,
     /// In Hz.
     pub(in crate::data) sample_rate: u32,
+    /// How many channels were averaged.
+    pub(in crate::data) channels: u32,
 }
 
 /// Why a recording cannot be used; the `reason` in the manifest.
@@ -56,8 +58,6 @@ pub(in crate::data) enum RecordingError {
     TooLong,
     #[error("a sample rate of {0} Hz is not supported")]
     SampleRate(u32),
-    #[error("cannot resample from {from} Hz to {to} Hz: {problem}")]
-    Resampling { from: u32, to: u32, problem: String },
 }
 
 impl RecordingError {
@@ -84,7 +84,8 @@ pub(in crate::data) fn decode(bytes: Vec<u8>) -> Result<Recording, RecordingErro
     if recording.samples.is_empty() {
         return Err(RecordingError::NoSamples);
     }
-    if !recording.samples.iter().all(|sample| sample.is_finite()) {
+    // All of them are looked at, so that vector instructions can.
+    if !recording.samples.iter().fold(true, |finite, sample| finite & sample.is_finite()) {
         return Err(RecordingError::NotFinite);
     }
     Ok(recording)

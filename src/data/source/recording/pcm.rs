@@ -112,7 +112,7 @@ impl Layout {
             Encoding::MuLaw => self.mono(data, |[byte]| from_16(mu_law(byte))),
             Encoding::ALaw => self.mono(data, |[byte]| from_16(a_law(byte))),
         };
-        Ok(Recording { samples, sample_rate })
+        Ok(Recording { samples, sample_rate, channels: self.channels as u32 })
     }
 
     fn mono<const BYTES: usize>(
@@ -121,6 +121,9 @@ impl Layout {
         sample: impl Fn([u8; BYTES]) -> f32,
     ) -> Vec<f32> {
         let (samples, _) = data.as_chunks::<BYTES>();
+        if self.channels == 1 {
+            return samples.iter().map(|&bytes| sample(bytes)).collect();
+        }
         let count = self.channels as f32;
         let mean =
             |frame: &[[u8; BYTES]]| frame.iter().map(|&bytes| sample(bytes)).sum::<f32>() / count;

@@ -59,7 +59,8 @@ fn every_depth_is_scaled_to_one() {
 fn channels_are_averaged() {
     let bytes = wav(spec(2, 44_100, 16, SampleFormat::Int), &[8192_i16, 0, -8192, -16384]);
     let recording = decode(bytes.clone()).unwrap();
-    assert_eq!(recording, Recording { samples: vec![0.125, -0.375], sample_rate: 44_100 });
+    let samples = vec![0.125, -0.375];
+    assert_eq!(recording, Recording { samples, sample_rate: 44_100, channels: 2 });
     let six = wav(spec(6, 8000, 16, SampleFormat::Int), &[6144_i16, 0, 0, 0, 0, 0]);
     assert_eq!(decode(six).unwrap().samples, [6144.0 / 32768.0 / 6.0]);
 }
@@ -110,7 +111,7 @@ fn sine(frequency: f64, sample_rate: u32, samples: usize) -> Vec<f32> {
 }
 
 fn resampled(samples: Vec<f32>, from: u32, to: u32) -> Vec<f32> {
-    resample(Recording { samples, sample_rate: from }, to).unwrap()
+    resample(Recording { samples, sample_rate: from, channels: 1 }, to).unwrap()
 }
 
 #[test]
