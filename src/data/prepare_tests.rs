@@ -320,6 +320,11 @@ fn rows_are_divided_one_by_one_where_the_file_says_so() {
     let grouped = place.with(raw(), Slices::Count(8));
     let mut apart = grouped.clone();
     apart.split.group = Group::None;
+    let leaks = [&grouped, &apart].map(|settings| {
+        let manifest = place.prepare(settings).unwrap().manifest;
+        (settings.leaks(), settings.leaks_in(&manifest))
+    });
+    assert_eq!(leaks, [(false, false), (true, true)]);
     let (grouped, apart) = (place.prepare(&grouped).unwrap(), place.prepare(&apart).unwrap());
     assert_ne!(grouped.manifest.digest, apart.manifest.digest);
     assert_eq!((apart.manifest.examples, tested(&apart.manifest)), (96, 24));

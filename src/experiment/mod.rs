@@ -46,7 +46,7 @@ pub use error::{ExperimentError, Place, SpecifyError, Warning};
 pub(crate) use names::nearest;
 pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
-use crate::data::DataSettings;
+use crate::data::{DataSettings, Source};
 use crate::oracle::Setup;
 use crate::pretrained::WeightsFiles;
 use crate::space::{HyperParameters, Kind, Rules, Space, Value};
@@ -253,6 +253,24 @@ impl Experiment {
         self.document.place(&[Segment::key("data"), Segment::key(key)])
     }
 
+    /// What to say where rows that belong together come to lie in several parts.
+    #[must_use]
+    pub fn leak(&self) -> Warning {
+        let (what, known) = match self.data.source {
+            Source::Recordings(_) => ("slices of one recording", "music that it was trained on"),
+            Source::Table(_) | Source::Images(_) | Source::Arrays(_) => {
+                ("rows of one group", "rows that belong to those that it was trained on")
+            }
+        };
+        let message = format!(
+            "{what} come to lie on both sides of the split: the network is tested on {known}, \
+             and every `val_` metric looks better than it is; `group: track` \
+             keeps them together"
+        );
+        let path = ["data", "split", "group"].map(Segment::key);
+        Warning { place: self.document.place(&path), message }
+    }
+
     /// The sections `train` and `model` of one assignment: every `$name` replaced
     /// by its value, and only the layers that there are.
     #[must_use]
@@ -380,11 +398,7 @@ impl Experiment {
             warnings.push(warning(&path, message));
         }
         if self.data.leaks() {
-            let path = ["data", "split", "group"].map(Segment::key);
-            let message = "slices of one recording come to lie on both sides of the split: the \
-                           network is tested on music that it was trained on, and every `val_` \
-                           metric looks better than it is; `group: track` keeps them together";
-            warnings.push(warning(&path, message.to_owned()));
+            warnings.push(self.leak());
         }
         for entry in &self.entries {
             let place = [Segment::key("space"), Segment::key(&entry.key)];

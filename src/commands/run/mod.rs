@@ -171,6 +171,10 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
     let bar = PreparationBar::new(mode);
     let prepared = data::prepare(&experiment.data, &data::cache_dir(), &bar)
         .map_err(|error| Failure::of_data(error, experiment))?;
+    // What the file alone tells is said already.
+    if experiment.data.leaks_in(&prepared.manifest) && !experiment.data.leaks() {
+        eprintln!("warning: {}", experiment.leak());
+    }
     for message in prepared.manifest.gaps() {
         eprintln!("warning: {message}");
     }

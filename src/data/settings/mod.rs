@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{source::recording, synth};
+use super::{Manifest, source::recording, synth};
 pub(super) use check::SAMPLE_RATES;
 
 /// The `data:` section of an experiment file.
@@ -361,16 +361,24 @@ pub(super) fn selected(classes: Option<&[String]>) -> Option<Vec<String>> {
 }
 
 impl DataSettings {
-    /// Whether rows of one recording may come to lie on both sides of the
-    /// split, so that what is measured there tells too much.
+    /// Whether rows of one recording, or of one group that is named, may come to
+    /// lie on both sides of the split, so that what is measured there tells too
+    /// much.
     #[must_use]
     pub fn leaks(&self) -> bool {
         let several = match &self.source {
             Source::Recordings(settings) => settings.slices.several(),
             Source::Table(_) | Source::Images(_) => false,
-            Source::Arrays(_) => false,
+            Source::Arrays(settings) => settings.files.name_groups(),
         };
         several && self.split.group == Group::None
+    }
+
+    /// The same, of data that are known: an archive of arrays may have groups
+    /// that nobody has named.
+    #[must_use]
+    pub fn leaks_in(&self, manifest: &Manifest) -> bool {
+        manifest.tracks < manifest.examples && self.split.group == Group::None
     }
 }
 
@@ -395,6 +403,16 @@ impl SplitSettings {
         match self.validation {
             Validation::Share(_) | Validation::Tail(_) => None,
             Validation::Folds(folds) => Some(folds),
+        }
+    }
+}
+
+impl ArrayFiles {
+    /// Whether groups of rows are named. An archive may have some all the same.
+    fn name_groups(&self) -> bool {
+        match self {
+            Self::Apart { groups, .. } => groups.is_some(),
+            Self::Archive { groups, .. } => groups.is_some(),
         }
     }
 }

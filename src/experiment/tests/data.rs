@@ -242,10 +242,17 @@ fn a_leaky_split_is_one_warning_that_names_the_effect() {
     assert_eq!(warnings(leaky), [format!("x.yaml:11: {message}")]);
     let made_up = "synthetic: {classes: 2, clips: 5, seconds: 6}";
     assert_eq!(warnings(&leaky.replace("audio: clips", made_up)).len(), 1);
+    let arrays = "  npy: {x: x.npy, y: y.npy, groups: g.npy}\n  split: {group: none}";
+    let message = "rows of one group come to lie on both sides of the split: the network is \
+                   tested on rows that belong to those that it was trained on, and every `val_` \
+                   metric looks better than it is; `group: track` keeps them together";
+    assert_eq!(warnings(arrays), [format!("x.yaml:10: {message}")]);
     for harmless in [
         leaky.replace("none", "track"),
         leaky.replace("  slice: {seconds: 3}\n", ""),
         leaky.replace("slice: {seconds: 3}", "slices: 1"),
+        arrays.replace("none", "track"),
+        arrays.replace(", groups: g.npy", ""),
     ] {
         assert_eq!(warnings(&harmless), <[String; 0]>::default());
     }
