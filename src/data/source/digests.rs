@@ -20,7 +20,7 @@ use crate::data::prepare::hex;
 use crate::results::atomic::write_atomically;
 
 /// Number it up whenever an index reads differently.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Times of files may be this coarse: FAT keeps even seconds only.
 const COARSEST_TIME: Duration = Duration::from_secs(2);
@@ -64,7 +64,7 @@ impl Identity {
 /// A file whose content is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::data) struct Known {
-    /// SHA-256 of its bytes, lower-case hexadecimal.
+    /// BLAKE3 of its bytes, lower-case hexadecimal.
     pub(in crate::data) digest: String,
     identity: Identity,
     settled: bool,
@@ -79,7 +79,7 @@ impl Known {
     ///
     /// When the system does not tell.
     pub(in crate::data) fn is_of(&self, file: &File, bytes: &[u8]) -> io::Result<bool> {
-        Ok(self.is_untouched(file)? || hex(Sha256::new_with_prefix(bytes)) == self.digest)
+        Ok(self.is_untouched(file)? || blake3::hash(bytes).to_hex().as_str() == self.digest)
     }
 
     /// Whether a file that may be too long for memory is what was hashed.
@@ -92,9 +92,7 @@ impl Known {
         if self.is_untouched(&file)? {
             return Ok(true);
         }
-        let mut hasher = Sha256::new();
-        io::copy(&mut file, &mut hasher)?;
-        Ok(hex(hasher) == self.digest)
+        Ok(digest(&mut file)? == self.digest)
     }
 
     /// Whether the system tells that the file has not been written to since it
@@ -102,6 +100,11 @@ impl Known {
     fn is_untouched(&self, file: &File) -> io::Result<bool> {
         Ok(self.settled && Identity::of(&file.metadata()?) == self.identity)
     }
+}
+
+/// BLAKE3 of all that is read, lower-case hexadecimal.
+fn digest(reader: impl Read) -> io::Result<String> {
+    Ok(blake3::Hasher::new().update_reader(reader)?.finalize().to_hex().to_string())
 }
 
 /// What is known of the files of one folder.
@@ -167,9 +170,8 @@ impl Digests {
         {
             return Ok(Known { digest: entry.digest.clone(), identity, settled });
         }
-        let mut hasher = Sha256::new();
-        io::copy(&mut file.by_ref().take(max_bytes), &mut hasher)?;
-        Ok(Known { digest: hex(hasher), identity, settled })
+        let digest = digest(file.by_ref().take(max_bytes))?;
+        Ok(Known { digest, identity, settled })
     }
 
     /// Remembers what was seen, and of the rest what `keep` wants.
@@ -281,22 +283,22 @@ mod tests {
         }
     }
 
-    fn sha256(bytes: &[u8]) -> String {
-        hex(Sha256::new_with_prefix(bytes))
+    fn digest(bytes: &[u8]) -> String {
+        super::digest(bytes).unwrap()
     }
 
     #[test]
     fn what_is_known_is_not_read_again() {
         let place = Place::new();
         let digests = place.later();
-        assert_eq!(place.of(&digests).digest, sha256(b"first"));
+        assert_eq!(place.of(&digests).digest, digest(b"first"));
         place.remember(&digests);
 
         // Another digest in the index shows that the file is not looked into.
         let mut digests = place.later();
         assert_eq!(digests.known.len(), 1);
-        digests.known.get_mut("a.wav").unwrap().digest = sha256(b"as remembered");
-        assert_eq!(place.of(&digests).digest, sha256(b"as remembered"));
+        digests.known.get_mut("a.wav").unwrap().digest = digest(b"as remembered");
+        assert_eq!(place.of(&digests).digest, digest(b"as remembered"));
     }
 
     #[test]
@@ -304,7 +306,7 @@ mod tests {
         let place = Place::new();
         place.remember(&place.later());
         place.write(b"other", Duration::from_secs(1800));
-        assert_eq!(place.of(&place.later()).digest, sha256(b"other"));
+        assert_eq!(place.of(&place.later()).digest, digest(b"other"));
 
         // Also where the new file has the old one's time of modification.
         let place = Place::new();
@@ -314,7 +316,7 @@ mod tests {
         fs::write(&new, b"other").unwrap();
         File::options().write(true).open(&new).unwrap().set_modified(modified).unwrap();
         fs::rename(new, place.file()).unwrap();
-        assert_eq!(place.of(&place.later()).digest, sha256(b"other"));
+        assert_eq!(place.of(&place.later()).digest, digest(b"other"));
     }
 
     #[test]
@@ -334,8 +336,8 @@ mod tests {
         place.remember(&place.later());
         let index = place.later().path;
         let whole = fs::read_to_string(&index).unwrap();
-        let other_version = whole.replace("\"version\":1", "\"version\":2");
-        let no_digest = whole.replace(&sha256(b"first"), "");
+        let other_version = whole.replace("\"version\":2", "\"version\":1");
+        let no_digest = whole.replace(&digest(b"first"), "");
         for damaged in ["", "{", &whole[..whole.len() / 2], "[]", &other_version, &no_digest] {
             fs::write(&index, damaged).unwrap();
             assert!(place.later().known.is_empty(), "{damaged}");
@@ -343,7 +345,7 @@ mod tests {
             assert_eq!(fs::read_to_string(&index).unwrap(), whole);
         }
         fs::remove_file(&index).unwrap();
-        assert_eq!(place.of(&place.later()).digest, sha256(b"first"));
+        assert_eq!(place.of(&place.later()).digest, digest(b"first"));
     }
 
     #[test]

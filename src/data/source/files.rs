@@ -91,6 +91,17 @@ enum Failure {
     Abort(DataError),
 }
 
+/// What became of a file.
+type Computed<'a, T> = (&'a Candidate, Result<Examples<T>, Failure>);
+
+/// What is written so far.
+struct Written<'a, T> {
+    path: &'a Path,
+    outcome: Outcome,
+    /// Begun with the first rows.
+    file: Option<Rows<T>>,
+}
+
 impl<E: Extractor> Files<E> {
     /// Lists and reads the files in `root`.
     ///
@@ -134,6 +145,44 @@ impl<E: Extractor> Files<E> {
             return Err(Failure::Abort(DataError::Changed { path: candidate.path.clone() }));
         }
         self.extractor.extract(bytes, scratch).map_err(Failure::Skip)
+    }
+
+    fn compute_all<'a>(
+        &self,
+        batch: &'a [Candidate],
+        phase: &Phase<'_>,
+    ) -> Vec<Computed<'a, E::Element>> {
+        let compute = |scratch: &mut E::Scratch, candidate: &'a Candidate| {
+            let result = self.compute(candidate, scratch);
+            phase.step();
+            (candidate, result)
+        };
+        batch.par_iter().map_init(|| self.extractor.scratch(), compute).collect()
+    }
+
+    fn add_all(
+        &self,
+        written: &mut Written<'_, E::Element>,
+        computed: Vec<Computed<'_, E::Element>>,
+    ) -> Result<(), DataError> {
+        for (candidate, result) in computed {
+            let examples = match result {
+                Ok(examples) => examples,
+                Err(Failure::Skip(reason)) => {
+                    let path = PathBuf::from(&candidate.name);
+                    written.outcome.skipped.push(Skipped { path, reason });
+                    continue;
+                }
+                Err(Failure::Abort(error)) => return Err(error),
+            };
+            self.add(&mut written.outcome, candidate, &examples)?;
+            let file = match &mut written.file {
+                Some(file) => file,
+                None => written.file.insert(Rows::create(written.path, &examples.shape)?),
+            };
+            file.push(&examples.values)?;
+        }
+        Ok(())
     }
 
     /// Notes the rows of a file, if they have the shape of all others.
@@ -192,42 +241,22 @@ impl<E: Extractor> Input for Files<E> {
 
     fn write(&self, path: &Path, progress: &dyn Progress) -> Result<Outcome, DataError> {
         let phase = Phase::begin(progress, self.extractor.phase(), self.candidates.len());
-        let mut outcome = Outcome::default();
-        let mut file: Option<Rows<E::Element>> = None;
+        let mut written = Written { path, outcome: Outcome::default(), file: None };
+        let mut last = Vec::new();
+        // One batch is written while the next one is computed.
         for batch in self.candidates.chunks(BATCH_PER_THREAD * rayon::current_num_threads()) {
-            let computed: Vec<Result<Examples<E::Element>, Failure>> = batch
-                .par_iter()
-                .map_init(
-                    || self.extractor.scratch(),
-                    |scratch, candidate| {
-                        let result = self.compute(candidate, scratch);
-                        phase.step();
-                        result
-                    },
-                )
-                .collect();
-            for (candidate, result) in batch.iter().zip(computed) {
-                let examples = match result {
-                    Ok(examples) => examples,
-                    Err(Failure::Skip(reason)) => {
-                        let path = PathBuf::from(&candidate.name);
-                        outcome.skipped.push(Skipped { path, reason });
-                        continue;
-                    }
-                    Err(Failure::Abort(error)) => return Err(error),
-                };
-                self.add(&mut outcome, candidate, &examples)?;
-                let file = match &mut file {
-                    Some(file) => file,
-                    None => file.insert(Rows::create(path, &examples.shape)?),
-                };
-                file.push(&examples.values)?;
-            }
+            let (computed, result) = rayon::join(
+                || self.compute_all(batch, &phase),
+                || self.add_all(&mut written, last),
+            );
+            result?;
+            last = computed;
         }
-        if let Some(file) = file {
+        self.add_all(&mut written, last)?;
+        if let Some(file) = written.file {
             file.finish()?;
         }
-        Ok(outcome)
+        Ok(written.outcome)
     }
 }
 

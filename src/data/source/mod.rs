@@ -23,7 +23,7 @@ pub(super) trait Input {
     /// Sorted by name, or numbers by value; a label is an index into it.
     fn classes(&self) -> Vec<String>;
 
-    /// What there is, by name: the SHA-256 of its bytes, or none where they
+    /// What there is, by name: the digest of its bytes, or none where they
     /// cannot be read.
     fn content(&self) -> Vec<(&str, Option<&str>)>;
 
