@@ -10,7 +10,7 @@
 //! A [`Space`](space::Space) declares hyperparameters; a
 //! [`HyperParameters`](space::HyperParameters) gives each of them a value. A
 //! [`Study`](study::Study) is settings and trials. A [`Trial`](study::Trial) is
-//! one assignment, trained `executions_per_trial` times; an
+//! one assignment, trained `executions_per_trial` times, or once on each fold; an
 //! [`Execution`](study::Execution) is one such training and the unit that is
 //! leased to workers; an [`Attempt`](study::Attempt) is one lease of it. A
 //! [`Measurement`](study::Measurement) is the metrics of one epoch. The
@@ -21,8 +21,10 @@
 //! # A trial's path
 //!
 //! 1. [`experiment`] reads the YAML file. Nothing starts on a bad one.
-//! 2. [`data`] turns recordings, tables or images into arrays, once, in a cache;
-//!    [`pretrained`] looks at weights files that the network names.
+//! 2. [`data`] turns recordings, tables, images or NumPy's arrays into arrays on disk,
+//!    once, in a cache that `sweep cache` lists and prunes; [`data_report`] shows
+//!    people what is there. [`pretrained`] looks at weights files that the network
+//!    names.
 //! 3. A worker calls `Acquire`; [`coordinator::service`] makes an event of it.
 //! 4. [`coordinator::decide`] chooses: an execution that waits, or a new trial
 //!    from the [`oracle`], whose network [`plan`] spells out.
@@ -42,6 +44,7 @@
 //! [`commands`] uses everything. [`coordinator`] uses [`oracle`], [`store`] and
 //! [`study`]. [`experiment`] fills the types of [`space`], [`study`] and
 //! [`data`], and knows weights files through [`pretrained`]. [`results`] and [`progress`] read [`study`] and [`space`].
+//! [`data_report`] reads what [`data`] has prepared, and writes as [`results`] does.
 //! [`study`] uses [`space`], which uses nothing. The crate `sweep-proto` holds
 //! what crosses the wire, `sweep-session` a worker's side of it, `sweep-worker`
 //! the training; only the last one links libtorch.
@@ -65,6 +68,7 @@
 pub mod commands;
 pub mod coordinator;
 pub mod data;
+pub mod data_report;
 pub mod experiment;
 pub mod oracle;
 pub mod plan;

@@ -34,7 +34,9 @@ impl ExperimentPlan {
             input_shape: manifest.input_shape.clone(),
             classes: u32::try_from(manifest.classes.len()).unwrap_or(u32::MAX),
             class_names: manifest.classes.clone(),
-            examples: manifest.train + manifest.validation,
+            examples: manifest.learning(),
+            folds: experiment.data.split.folds().unwrap_or(0),
+            fold: 0,
         };
         let classes = manifest.classes.clone().into();
         Self { experiment: Arc::new(experiment), dataset, classes }

@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::data::SPLITS;
 use crate::results::WEIGHTS;
 use crate::results::atomic::write_atomically;
 use crate::store::{Origin, Store, StoreError};
@@ -193,6 +194,20 @@ impl RunDirectory {
         write_atomically(&path, |file| file.write_all(origin.experiment.as_bytes()))
             .map_err(|error| RunDirectoryError::Io { path, source: error.source })?;
         Ok(store.set_origin(origin)?)
+    }
+
+    /// Copies the dataset's `splits.csv` for those who read the run's tables.
+    ///
+    /// - `dataset`: the dataset's folder
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn copy_splits(&self, dataset: &Path) -> Result<(), RunDirectoryError> {
+        let path = self.path.join(SPLITS);
+        let copy = |to: &mut File| io::copy(&mut File::open(dataset.join(SPLITS))?, to).map(drop);
+        write_atomically(&path, copy)
+            .map_err(|error| RunDirectoryError::Io { path, source: error.source })
     }
 }
 

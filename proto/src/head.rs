@@ -86,6 +86,7 @@ fn last_function(model: &Model) -> Function {
         | Kind::Bidirectional(_)
         | Kind::Rescaling(_)
         | Kind::Normalization(_)
+        | Kind::MinMaxScaling(_)
         | Kind::SpecAugment(_)
         | Kind::Parallel(_)
         | Kind::MobilenetV2(_) => Function::Linear,

@@ -2,7 +2,9 @@
 //!
 //! Weights, gradients and the optimizer's averages are counted; what is kept
 //! between the forward and the backward pass is estimated layer by layer from
-//! what libtorch's kernels save. Work space that kernels take for a moment is
+//! what libtorch's kernels save. The examples lie on the device as a whole where
+//! they fit beside the rest, and else only the batches that are read ahead do;
+//! which it is, the worker decides. Work space that kernels take for a moment is
 //! allowed for by twice the largest layer. The estimate is for telling a network
 //! that fits from one that cannot, not for filling a device to the brim: of the
 //! large networks under `experiments/`, trained on a CPU by
@@ -16,6 +18,10 @@ use crate::v1::{Dataset, Model, Precision, Training, optimizer};
 const F32: u64 = 4;
 const BF16: u64 = 2;
 
+/// Batches of a streamed dataset beside the one that is trained on: one that
+/// waits, and one that is being read.
+const AHEAD: u64 = 2;
+
 /// Bytes that one training takes on its device, about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Estimate {
@@ -27,14 +33,31 @@ pub struct Estimate {
     pub activations_bytes: u64,
     /// The examples to train on and to validate on; 0 if their number is not known.
     pub examples_bytes: u64,
+    /// Batches that are read ahead, where the examples do not lie on the device.
+    pub ahead_bytes: u64,
 }
 
 impl Estimate {
-    /// All of it.
+    /// All that training takes apart from the examples.
+    #[must_use]
+    pub fn training_bytes(&self) -> u64 {
+        let parts = [self.optimizer_bytes, self.activations_bytes];
+        parts.into_iter().fold(self.weights_bytes, u64::saturating_add)
+    }
+
+    /// All of it with the examples on the device.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let parts = [self.optimizer_bytes, self.activations_bytes, self.examples_bytes];
-        parts.into_iter().fold(self.weights_bytes, u64::saturating_add)
+        self.training_bytes().saturating_add(self.examples_bytes)
+    }
+
+    /// The least that will do: only some batches are on the device.
+    #[must_use]
+    pub fn least(&self) -> u64 {
+        self.training_bytes().saturating_add(self.ahead_bytes.min(match self.examples_bytes {
+            0 => u64::MAX,
+            bytes => bytes,
+        }))
     }
 }
 
@@ -74,6 +97,7 @@ pub fn estimate(
         optimizer_bytes: (1 + slots(training)) * F32 * trainable,
         activations_bytes: values.saturating_mul(batch).saturating_mul(bytes),
         examples_bytes: example.saturating_mul(dataset.examples).saturating_mul(F32),
+        ahead_bytes: example.saturating_mul(batch).saturating_mul(AHEAD * F32),
     })
 }
 
@@ -120,8 +144,10 @@ mod tests {
             optimizer_bytes: 3 * 4 * parameters,
             activations_bytes: 4 * 8 * (20 + 100 + 10 + 2 * 100),
             examples_bytes: 4 * 20 * 1000,
+            ahead_bytes: 2 * 4 * 8 * 20,
         };
         assert_eq!(estimate(&training), expected);
+        assert_eq!(expected.least(), expected.training_bytes() + 2 * 4 * 8 * 20);
         training.precision = Precision::Bf16.into();
         assert_eq!(estimate(&training).activations_bytes, expected.activations_bytes / 2);
         training.batch_size = u32::MAX;

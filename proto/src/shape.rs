@@ -12,6 +12,7 @@ mod convolution;
 mod fault;
 mod join;
 mod recurrent;
+mod scaling;
 mod window;
 
 use crate::mobilenet_v2;
@@ -20,6 +21,7 @@ use crate::v1::{
     Dense, Layer, MobileNetV2, Model, Parallel, SpatialDropout, SpecAugment, parallel,
 };
 use fault::{Fault, image, last, positive, sequence, share};
+pub use scaling::scaled_axes;
 
 /// Most weights of one network. At four bytes each this is 4 TiB, more than any
 /// device holds; sums below it cannot overflow.
@@ -83,7 +85,8 @@ pub fn infer(model: &Model, input: &[u32], classes: u32) -> Result<Vec<LayerSumm
 ///
 /// The first layer whose input has the wrong rank or is too small.
 pub fn infer_layers(layers: &[Layer], input: &[u32]) -> Result<Vec<LayerSummary>, ShapeError> {
-    let mut walk = Walk { summaries: Vec::with_capacity(layers.len()), parameters: 0 };
+    let mut walk =
+        Walk { summaries: Vec::with_capacity(layers.len()), parameters: 0, of_examples: 0 };
     walk.layers(layers, input, false)?;
     Ok(walk.summaries)
 }
@@ -139,6 +142,8 @@ impl Made {
 struct Walk {
     summaries: Vec<LayerSummary>,
     parameters: u64,
+    /// How many of them are numbers taken of the examples.
+    of_examples: u64,
 }
 
 impl Walk {
@@ -156,7 +161,12 @@ impl Walk {
                     let branches = self.branches(layer, parallel, &shape)?;
                     self.joined(parallel, &branches)
                 }
-                Some(Kind::Normalization(_)) => self.normalization(&shape, in_branch),
+                Some(Kind::Normalization(options)) => self
+                    .first_of_all("normalization", &shape, in_branch)
+                    .and_then(|()| self.scaled(scaling::normalization(options, &shape))),
+                Some(Kind::MinMaxScaling(options)) => self
+                    .first_of_all("min_max_scaling", &shape, in_branch)
+                    .and_then(|()| self.scaled(scaling::min_max(options, &shape))),
                 _ => one_layer(layer, &shape),
             };
             shape = self.add(layer, made)?;
@@ -192,17 +202,22 @@ impl Walk {
         }
     }
 
-    /// Its mean and variance are those of the data, which no training may change.
-    fn normalization(&self, input: &[u32], in_branch: bool) -> Result<Made, Fault> {
-        if in_branch || self.parameters > 0 {
-            let fault = Fault::new("`normalization` must stand before all layers with weights");
-            return Err(fault.hint("put it first, and not into a branch"));
+    /// The numbers that a layer takes of the examples are those of the data, which
+    /// no training may change: only its like may stand before it.
+    fn first_of_all(&self, layer: &str, input: &[u32], in_branch: bool) -> Result<(), Fault> {
+        if in_branch || self.parameters > self.of_examples {
+            let message = format!("`{layer}` must stand before all layers with weights");
+            return Err(Fault::new(message).hint("put it first, and not into a branch"));
         }
         if input.is_empty() || input.contains(&0) {
             return Err(Fault::empty(input));
         }
-        let mut made = Made::new("Normalization", input).with(Some(2 * u64::from(last(input))))?;
-        made.trainable = 0;
+        Ok(())
+    }
+
+    fn scaled(&mut self, made: Result<Made, Fault>) -> Result<Made, Fault> {
+        let made = made?;
+        self.of_examples = self.of_examples.saturating_add(made.parameters);
         Ok(made)
     }
 
@@ -322,7 +337,7 @@ fn one_layer(layer: &Layer, input: &[u32]) -> Result<Made, Fault> {
         Kind::Rescaling(_) => Ok(Made::new("Rescaling", input)),
         Kind::SpecAugment(options) => spec_augment(options, input),
         Kind::MobilenetV2(options) => mobilenet(options, input),
-        Kind::Normalization(_) | Kind::Parallel(_) => {
+        Kind::Normalization(_) | Kind::MinMaxScaling(_) | Kind::Parallel(_) => {
             unreachable!("these depend on more than their input, and are told apart before")
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::coordinator::local_workers::LocalWorkersError;
-use crate::data::{DataError, TableProblem};
+use crate::data::{ArrayProblem, DataError, TableProblem};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::results::ResultsError;
 use crate::run_directory::RunDirectoryError;
@@ -60,7 +60,9 @@ impl Failure {
         let key = match &error {
             DataError::Io { .. } => return error.into(),
             DataError::UnknownClass { .. }
-            | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. } => "classes",
+            | DataError::HiddenClass { .. }
+            | DataError::Table { problem: TableProblem::UnknownClass { .. }, .. }
+            | DataError::Arrays { problem: ArrayProblem::UnknownClass { .. }, .. } => "classes",
             DataError::TooFew { .. } => "split",
             DataError::ShapesDiffer { .. } => "features",
             DataError::Settings { .. }
@@ -69,7 +71,9 @@ impl Failure {
             | DataError::NoClasses { .. }
             | DataError::NoneUsable { .. }
             | DataError::Table { .. }
+            | DataError::Arrays { .. }
             | DataError::OneClass { .. }
+            | DataError::CaseOnly { .. }
             | DataError::NotUtf8 { .. }
             | DataError::Changed { .. }
             | DataError::NotEmpty { .. } => experiment.data.source.key(),

@@ -1,5 +1,6 @@
 //! The commands of `sweep`, a file each, and how they end.
 
+mod cache;
 mod check;
 mod failure;
 mod prepare;
@@ -45,6 +46,8 @@ enum Command {
     Prepare(prepare::PrepareArgs),
     /// Writes a small labelled set of recordings, for trying things out
     Synth(synth::SynthArgs),
+    /// Lists or removes prepared data
+    Cache(cache::CacheArgs),
     /// Shows the tables and summaries of a run, finished or not
     Results(results::ResultsArgs),
     /// Starts a worker for a coordinator that runs elsewhere
@@ -114,6 +117,7 @@ pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Check(arguments) => check::execute(&arguments),
         Command::Prepare(arguments) => prepare::execute(&arguments),
         Command::Synth(arguments) => synth::execute(&arguments),
+        Command::Cache(arguments) => cache::execute(&arguments),
         Command::Results(arguments) => results::execute(&arguments),
         Command::Worker(arguments) => worker::execute(&arguments),
     }

@@ -516,7 +516,7 @@ impl Step<'_> {
         let trial = &search.study.trials[id.trial.0 as usize];
         let plan = search.planner.plan(&trial.hyperparameters, trial.stage.as_ref());
         let specification = match plan {
-            Ok(specification) => Box::new(specification),
+            Ok(specification) => Box::new(on_fold(specification, id.execution)),
             Err(message) => {
                 self.end_attempt(id, Outcome::Infeasible { message });
                 return false;
@@ -737,6 +737,17 @@ impl Step<'_> {
     fn deadline_ms(&self) -> u64 {
         self.now.monotonic_ms + self.search.lease_ms
     }
+}
+
+/// The specification of an execution, which validates on the fold of its number
+/// where there are folds.
+fn on_fold(mut specification: Specification, execution: u32) -> Specification {
+    if let Some(dataset) = &mut specification.dataset
+        && let Some(fold) = execution.checked_rem(dataset.folds)
+    {
+        dataset.fold = fold + 1;
+    }
+    specification
 }
 
 /// Seeds an execution's training: the same in every attempt, different in

@@ -1,8 +1,11 @@
 //! What an experiment's examples will look like, without preparing them.
 
+use std::env;
+
 use super::features::{self, Recordings};
 use super::settings::selected;
 use super::source::Input as _;
+use super::source::arrays::Arrays;
 use super::source::files;
 use super::source::folder::{self, Content};
 use super::source::table::Table;
@@ -30,6 +33,7 @@ pub fn known_ahead(settings: &DataSettings) -> Option<(Vec<u32>, Vec<String>)> {
         },
         Source::Table(table) => (table.columns.map(|columns| vec![columns as usize]), None),
         Source::Images(images) => (Some(images.shape()), None),
+        Source::Arrays(_) => (None, None),
     };
     let classes = selected(settings.classes.as_deref()).or(all_classes)?;
     Some((lengths(&shape?)?, classes))
@@ -37,7 +41,7 @@ pub fn known_ahead(settings: &DataSettings) -> Option<(Vec<u32>, Vec<String>)> {
 
 /// Shape of one example, channels last, and the classes in sorted order.
 ///
-/// A table is read; folders are listed where the classes are not named, and the first recording
+/// A table is read, of arrays the labels; folders are listed where the classes are not named, and the first recording
 /// that can be used is decoded where its length decides the shape.
 ///
 /// # Errors
@@ -54,6 +58,11 @@ pub fn survey(settings: &DataSettings) -> Result<(Vec<u32>, Vec<String>), DataEr
             let table = Table::read(table, settings.classes.as_deref())?;
             let shape = lengths(&[table.features()]).expect("a file has less than 2^32 columns");
             Ok((shape, table.classes()))
+        }
+        Source::Arrays(arrays) => {
+            let arrays = Arrays::look(arrays, settings.classes.as_deref(), &env::temp_dir())?;
+            let shape = lengths(&arrays.shape()).expect("each length is below 2^32");
+            Ok((shape, arrays.classes()))
         }
         Source::Images(images) => {
             let classes =

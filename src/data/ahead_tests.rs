@@ -4,13 +4,19 @@
 use super::*;
 use crate::data::{
     Channels, Features, Group, ImageSettings, MelBands, MelSettings, MfccSettings, RawSettings,
-    Slices, SplitSettings, SynthSettings, TableSettings,
+    Slices, SplitSettings, SynthSettings, TableSettings, Validation,
 };
 
-const BANDS: MelBands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
+const BANDS: MelBands = MelBands {
+    sample_rate: 22_050,
+    n_fft: 2048,
+    hop_length: 512,
+    n_mels: 128,
+    ..MelBands::LIBROSA
+};
 
 fn mfcc() -> Features {
-    Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 13, frames: None })
+    Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 13, ..MfccSettings::LIBROSA })
 }
 
 fn raw() -> Features {
@@ -21,7 +27,12 @@ fn settings(source: Source) -> DataSettings {
     DataSettings {
         source,
         classes: Some(vec!["rock".to_owned(), "jazz".to_owned()]),
-        split: SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track },
+        split: SplitSettings {
+            test: 0.2,
+            validation: Validation::Share(0.1),
+            seed: 42,
+            group: Group::Track,
+        },
     }
 }
 
@@ -33,9 +44,9 @@ fn recordings(features: Features, slices: Slices, clip: Option<f64>) -> DataSett
 #[test]
 fn the_studies_have_their_shapes() {
     let bands = MelBands { hop_length: 1024, ..BANDS };
-    let study_a = Features::Mel(MelSettings { bands, frames: Some(660), db: true });
+    let study_a = Features::Mel(MelSettings { bands, frames: Some(660), ..MelSettings::LIBROSA });
     let bands = MelBands { n_mels: 80, ..BANDS };
-    let study_e = Features::Mel(MelSettings { bands, frames: Some(80), db: true });
+    let study_e = Features::Mel(MelSettings { bands, frames: Some(80), ..MelSettings::LIBROSA });
     let three = Slices::Seconds(3.0);
     let table = TableSettings {
         file: "features_30_sec.csv".into(),

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::source::arrays::ArrayProblem;
 pub use super::source::folder::Content;
 use super::source::table::TableProblem;
 
@@ -51,6 +52,8 @@ pub enum DataError {
         content: Content,
         /// A folder in it that looks right.
         nested: Option<PathBuf>,
+        /// A folder in it that would be a class, were its name not hidden.
+        hidden: Option<String>,
     },
     /// None of the files can be used.
     #[error("none of the {} in `{path}` can be used", .content.plural(), path = .path.display())]
@@ -81,6 +84,27 @@ pub enum DataError {
         path: PathBuf,
         /// The most similar class that is there.
         nearest: Option<String>,
+    },
+    /// `classes` names a folder whose name begins with a dot.
+    #[error("class `{class}` is a hidden folder in `{path}`", path = .path.display())]
+    HiddenClass {
+        /// As named.
+        class: String,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two classes have one name on a file system that does not know case.
+    #[error(
+        "`{first}` and `{second}` in `{path}` are classes whose names differ only in case",
+        path = .path.display()
+    )]
+    CaseOnly {
+        /// A class.
+        first: String,
+        /// Another.
+        second: String,
+        /// The folder.
+        path: PathBuf,
     },
     /// A class cannot be divided into the sets that are asked for.
     #[error(
@@ -122,6 +146,14 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         problem: TableProblem,
+    },
+    /// An array cannot be used.
+    #[error("{place}: {problem}")]
+    Arrays {
+        /// The file, or its name in an archive.
+        place: String,
+        /// What is wrong with it.
+        problem: ArrayProblem,
     },
     /// A name cannot be written into the manifest.
     #[error("the name of `{path}` is not UTF-8", path = .path.display())]
@@ -176,7 +208,10 @@ impl DataError {
             Self::NoClasses { nested: Some(nested), .. } => {
                 Some(format!("`{}` does: did you mean that folder?", nested.display()))
             }
-            Self::NoClasses { nested: None, path, content } => Some(format!(
+            Self::NoClasses { hidden: Some(hidden), .. } => Some(format!(
+                "`{hidden}` does, but a folder whose name begins with a dot is no class: rename it"
+            )),
+            Self::NoClasses { nested: None, hidden: None, path, content } => Some(format!(
                 "put the {} into folders named after their classes, such as `{}`",
                 content.plural(),
                 path.join("blues").join(content.example()).display()
@@ -186,6 +221,14 @@ impl DataError {
             Self::UnknownClass { nearest, .. } => {
                 nearest.as_ref().map(|name| format!("did you mean `{name}`?"))
             }
+            Self::HiddenClass { class, .. } => Some(format!(
+                "rename it to `{}`: folders whose names begin with a dot are passed over",
+                class.trim_start_matches('.')
+            )),
+            Self::CaseOnly { first, second, .. } => Some(format!(
+                "make them one folder, or name those that are meant, such as \
+                 `classes: [{first}, {second}]`"
+            )),
             Self::TooFew { class, what, skipped, .. } => Some(match skipped {
                 Some(skipped) => format!("skipped {skipped}"),
                 None => format!("add {what} of `{class}`, or leave it out with `data.classes`"),
@@ -202,6 +245,7 @@ impl DataError {
                 ))
             }
             Self::Table { problem, .. } => problem.hint(),
+            Self::Arrays { problem, .. } => problem.hint(),
             Self::Changed { .. } => Some("run again once it is complete".to_owned()),
             Self::NotEmpty { .. } => Some("choose a folder that does not exist yet".to_owned()),
             Self::Io { cause, .. } => match cause.kind() {

@@ -18,6 +18,9 @@ pub(super) const HEADER_LEN: usize = 128;
 /// Most lengths in the shape of a row that a header has room for.
 pub(super) const MAX_ROW_RANK: usize = 3;
 
+/// Numbers that are turned into bytes at once: what a fast memory holds.
+const BLOCK: usize = 1 << 14;
+
 /// Type of an array's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dtype {
@@ -30,23 +33,29 @@ pub(super) enum Dtype {
 pub(super) trait Element: Copy + Send {
     const DTYPE: Dtype;
 
-    /// Appends the number's bytes, little-endian.
-    fn write(self, bytes: &mut Vec<u8>);
+    /// Appends the numbers' bytes, little-endian.
+    fn append(numbers: &[Self], bytes: &mut Vec<u8>);
 }
 
 impl Element for u8 {
     const DTYPE: Dtype = Dtype::U8;
 
-    fn write(self, bytes: &mut Vec<u8>) {
-        bytes.push(self);
+    fn append(numbers: &[Self], bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(numbers);
     }
 }
 
 impl Element for f32 {
     const DTYPE: Dtype = Dtype::F32;
 
-    fn write(self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.to_le_bytes());
+    fn append(numbers: &[Self], bytes: &mut Vec<u8>) {
+        // Numbers of known places in memory are copied many at a time.
+        let begin = bytes.len();
+        bytes.resize(begin + 4 * numbers.len(), 0);
+        let places = bytes[begin..].as_chunks_mut::<4>().0;
+        for (place, number) in places.iter_mut().zip(numbers) {
+            *place = number.to_le_bytes();
+        }
     }
 }
 
@@ -59,7 +68,7 @@ impl Dtype {
         }
     }
 
-    fn bytes(self) -> u64 {
+    pub(super) fn bytes(self) -> u64 {
         match self {
             Self::U8 => 1,
             Self::F32 => 4,
@@ -111,6 +120,8 @@ pub(super) fn is_complete(path: &Path, dtype: Dtype, rows: u64, row_shape: &[usi
 pub(super) struct Rows<T> {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Of one block.
+    bytes: Vec<u8>,
     row_shape: Vec<usize>,
     rows: u64,
     numbers: PhantomData<T>,
@@ -124,20 +135,19 @@ impl<T: Element> Rows<T> {
         let header = header(T::DTYPE, 0, row_shape);
         file.write_all(&header).map_err(io_error("write", path))?;
         let (path, row_shape) = (path.to_owned(), row_shape.to_vec());
-        Ok(Self { path, file, row_shape, rows: 0, numbers: PhantomData })
+        Ok(Self { path, file, bytes: Vec::new(), row_shape, rows: 0, numbers: PhantomData })
     }
 
     /// Appends whole rows, each of the shape the file was started with.
     pub(super) fn push(&mut self, rows: &[T]) -> Result<(), DataError> {
         let row_len = self.row_shape.iter().product::<usize>();
         assert_eq!(rows.len() % row_len, 0, "rows of another shape");
-        let mut bytes = Vec::with_capacity(row_len * T::DTYPE.bytes() as usize);
-        for row in rows.chunks_exact(row_len) {
-            bytes.clear();
-            row.iter().for_each(|value| value.write(&mut bytes));
-            self.file.write_all(&bytes).map_err(io_error("write", &self.path))?;
-            self.rows += 1;
+        for block in rows.chunks(BLOCK) {
+            self.bytes.clear();
+            T::append(block, &mut self.bytes);
+            self.file.write_all(&self.bytes).map_err(io_error("write", &self.path))?;
         }
+        self.rows += (rows.len() / row_len) as u64;
         Ok(())
     }
 

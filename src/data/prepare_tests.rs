@@ -10,11 +10,13 @@ use crate::data::source::files::Extractor as _;
 use crate::data::source::image::tests::png;
 use crate::data::source::recording::tests::wav_16;
 use crate::data::{
-    Channels, Features, ImageSettings, MelBands, MelSettings, MfccSettings, Quiet, RawSettings,
-    RecordingSettings, Slices, SynthSettings, TableSettings, known_ahead, survey,
+    ArrayFiles, ArraySettings, Channels, Features, ImageSettings, MelBands, MelSettings,
+    MfccSettings, Pad, Quiet, RawSettings, RecordingSettings, Reference, Slices, Sound,
+    SynthSettings, TableSettings, Validation, known_ahead, overview, survey,
 };
 
-const BANDS: MelBands = MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10 };
+const BANDS: MelBands =
+    MelBands { sample_rate: 8000, n_fft: 128, hop_length: 64, n_mels: 10, ..MelBands::LIBROSA };
 
 /// Three classes of four recordings, each of 0.1 s, and a cache.
 struct Place {
@@ -58,7 +60,12 @@ impl Place {
         DataSettings {
             source: Source::Recordings(RecordingSettings { origin, clip: None, slices, features }),
             classes: None,
-            split: SplitSettings { test: 0.25, validation: 0.34, seed: 1, group: Group::Track },
+            split: SplitSettings {
+                test: 0.25,
+                validation: Validation::Share(0.34),
+                seed: 1,
+                group: Group::Track,
+            },
         }
     }
 
@@ -68,7 +75,7 @@ impl Place {
 }
 
 fn mel(frames: Option<u32>) -> Features {
-    Features::Mel(MelSettings { bands: BANDS, frames, db: true })
+    Features::Mel(MelSettings { bands: BANDS, frames, ..MelSettings::LIBROSA })
 }
 
 fn raw() -> Features {
@@ -78,7 +85,8 @@ fn raw() -> Features {
 /// The settings with other bands.
 fn with_bands(settings: &DataSettings, bands: MelBands) -> DataSettings {
     changed(settings, |recordings| {
-        recordings.features = Features::Mel(MelSettings { bands, frames: Some(12), db: true });
+        recordings.features =
+            Features::Mel(MelSettings { bands, frames: Some(12), ..MelSettings::LIBROSA });
     })
 }
 
@@ -101,6 +109,10 @@ fn tone(sample_rate: u32, frequency: usize, samples: usize) -> Vec<u8> {
 }
 
 fn tracks(prepared: &Prepared) -> Vec<String> {
+    stored_tracks(prepared).into_iter().map(|track| track.name).collect()
+}
+
+fn stored_tracks(prepared: &Prepared) -> Vec<Track> {
     serde_json::from_slice(&fs::read(prepared.path.join("tracks.json")).unwrap()).unwrap()
 }
 
@@ -134,14 +146,16 @@ impl Heard {
 #[test]
 fn a_folder_becomes_arrays() {
     let place = Place::new();
-    let Prepared { path, manifest, cached } = place.prepare(&place.settings()).unwrap();
+    let Prepared { path, manifest, cached, in_use } = place.prepare(&place.settings()).unwrap();
     assert!(!cached);
     assert_eq!(path, place.cache().join("datasets").join(&manifest.digest));
     assert_eq!(manifest.digest.len(), 64);
     assert_eq!(manifest.classes, ["blues", "folk", "jazz"]);
     assert_eq!(manifest.input_shape, [10, 12, 1]);
-    assert_eq!((manifest.examples, manifest.tracks, manifest.train), (12, 12, 6));
-    assert_eq!((manifest.validation, manifest.test), (3, 3));
+    assert_eq!((manifest.examples, manifest.tracks, manifest.learning()), (12, 12, 9));
+    let parts = manifest.parts.iter().map(|part| (part.name.as_str(), &part.classes[..]));
+    let sizes = [("train", &[2, 2, 2][..]), ("validation", &[1, 1, 1]), ("test", &[1, 1, 1])];
+    assert!(parts.eq(sizes), "{:?}", manifest.parts);
     assert_eq!(manifest.skipped, []);
 
     let (shape, values) = read_f32(&path.join("x.npy"));
@@ -159,13 +173,110 @@ fn a_folder_becomes_arrays() {
     assert_eq!(written, manifest);
 
     // Rows are in the order of the tracks.
-    let prepared = Prepared { path, manifest, cached };
+    let prepared = Prepared { path, manifest, cached, in_use };
     assert_eq!(tracks(&prepared)[5], "folk/1.wav");
     let settings = place.settings();
     let Source::Recordings(recordings) = &settings.source else { unreachable!() };
     let recordings = Recordings::new(recordings);
     let row = recordings.extract(tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
     assert_eq!(values[5 * 120..6 * 120], row.values);
+}
+
+/// How many examples are kept for the end.
+fn tested(manifest: &Manifest) -> usize {
+    manifest.part("test").unwrap().rows.len()
+}
+
+#[test]
+fn parts_are_told_in_three_ways() {
+    let place = Place::new();
+    place.write("folk/a, \"b\".wav", &tone(8000, 100, 800));
+    let mut settings = place.settings();
+    settings.split.validation = Validation::Folds(3);
+    let Prepared { path, manifest, .. } = place.prepare(&settings).unwrap();
+    let names: Vec<&str> = manifest.parts.iter().map(|part| part.name.as_str()).collect();
+    assert_eq!(names, ["fold-1", "fold-2", "fold-3", "test"]);
+    let lines = fs::read_to_string(path.join("splits.csv")).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines[0], "row,track,class,part");
+    for part in &manifest.parts {
+        let rows = read_i64(&path.join(format!("{}.npy", part.name)));
+        assert!(part.rows.iter().copied().eq(rows.iter().map(|row| row.cast_unsigned())));
+        assert_eq!(part.classes.iter().sum::<u64>(), part.rows.len() as u64);
+        for &row in &part.rows {
+            let line = lines[row as usize + 1];
+            assert!(line.starts_with(&format!("{row},")) && line.ends_with(&part.name), "{line}");
+        }
+    }
+    assert!(lines.iter().any(|line| line.contains(r#","folk/a, ""b"".wav",folk,"#)), "{lines:?}");
+    fs::remove_file(path.join("fold-2.npy")).unwrap();
+    assert!(!place.prepare(&settings).unwrap().cached);
+
+    settings.split.validation = Validation::Folds(4);
+    let error = place.prepare(&settings).unwrap_err().to_string();
+    assert!(error.ends_with("recordings for this split: 4 of at least 5"), "{error}");
+}
+
+#[test]
+fn tracks_are_written_down_as_they_were_found() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(16_000, 100, 4000));
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let tracks = stored_tracks(&prepared);
+    assert_eq!(tracks.len(), 12);
+    let sound = Sound { seconds: 0.1, clipped_seconds: 0.1, sample_rate: 8000, channels: 1 };
+    assert_eq!(
+        tracks[0],
+        Track {
+            name: "blues/0.wav".to_owned(),
+            class: "blues".to_owned(),
+            examples: 1,
+            sound: Some(sound)
+        }
+    );
+    let sound = Sound { seconds: 0.25, clipped_seconds: 0.25, sample_rate: 16_000, channels: 1 };
+    assert_eq!((tracks[6].examples, tracks[6].sound.as_ref()), (4, Some(&sound)));
+
+    let clipped = changed(&settings, |recordings| recordings.clip = Some(0.125));
+    let tracks = stored_tracks(&place.prepare(&clipped).unwrap());
+    let sound = tracks[6].sound.as_ref().unwrap();
+    assert_eq!((sound.seconds, sound.clipped_seconds), (0.25, 0.125));
+    assert_eq!(tracks[0].sound.as_ref().unwrap().clipped_seconds, 0.1);
+}
+
+#[test]
+fn an_overview_counts_what_the_arrays_hold() {
+    let place = Place::new();
+    place.write("folk/2.wav", &tone(16_000, 100, 4000));
+    place.write("jazz/0.wav", b"");
+    let settings = place.with(raw(), Slices::Seconds(0.0625));
+    let prepared = place.prepare(&settings).unwrap();
+    let overview = overview(&settings.source, &prepared).unwrap();
+    let labels = read_i64(&prepared.path.join("y.npy"));
+    for (label, class) in overview.classes.iter().enumerate() {
+        let count = |rows: &[i64]| {
+            rows.iter().filter(|&&row| labels[row as usize] == label as i64).count() as u64
+        };
+        assert_eq!(class.examples, count(&(0..labels.len() as i64).collect::<Vec<_>>()));
+        for (part, size) in overview.parts.iter().zip(&class.parts) {
+            let rows = read_i64(&prepared.path.join(format!("{part}.npy")));
+            assert_eq!(*size, count(&rows), "{part} of {}", class.name);
+        }
+    }
+    let manifest = &prepared.manifest;
+    let sizes = manifest.parts.iter().map(|part| part.rows.len() as u64);
+    assert!(overview.total.parts.iter().copied().eq(sizes));
+    let of = |class: usize| {
+        let class = &overview.classes[class];
+        (class.tracks, class.examples, class.skipped)
+    };
+    assert_eq!((of(0), of(1), of(2)), ((4, 4, 0), (4, 7, 0), (3, 3, 1)));
+    let lengths = overview.classes[1].lengths.unwrap();
+    assert!((lengths.total_seconds - 0.55).abs() < 1e-12);
+    assert_eq!((lengths.shortest_seconds, lengths.median_seconds), (0.1, 0.1));
+    assert_eq!(overview.formats[1].sample_rate, 16_000);
+    assert_eq!(overview.shape(&manifest.input_shape), "500 samples x 1");
 }
 
 #[test]
@@ -209,9 +320,14 @@ fn rows_are_divided_one_by_one_where_the_file_says_so() {
     let grouped = place.with(raw(), Slices::Count(8));
     let mut apart = grouped.clone();
     apart.split.group = Group::None;
+    let leaks = [&grouped, &apart].map(|settings| {
+        let manifest = place.prepare(settings).unwrap().manifest;
+        (settings.leaks(), settings.leaks_in(&manifest))
+    });
+    assert_eq!(leaks, [(false, false), (true, true)]);
     let (grouped, apart) = (place.prepare(&grouped).unwrap(), place.prepare(&apart).unwrap());
     assert_ne!(grouped.manifest.digest, apart.manifest.digest);
-    assert_eq!((apart.manifest.examples, apart.manifest.test), (96, 24));
+    assert_eq!((apart.manifest.examples, tested(&apart.manifest)), (96, 24));
     let tracks_in = |prepared: &Prepared, set: &str| -> BTreeSet<i64> {
         let groups = read_i64(&prepared.path.join("groups.npy"));
         let rows = read_i64(&prepared.path.join(set));
@@ -253,7 +369,7 @@ fn a_clip_is_cut_before_it_is_sliced() {
 fn the_first_recording_tells_the_shape_where_the_file_does_not() {
     let place = Place::new();
     place.write("blues/0.wav", b"not audio");
-    let mfcc = Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 4, frames: None });
+    let mfcc = Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 4, ..MfccSettings::LIBROSA });
     for (features, slices, shape) in [
         (mel(None), Slices::Whole, vec![10, 13, 1]),
         (mfcc, Slices::Count(2), vec![7, 4, 1]),
@@ -270,7 +386,7 @@ fn the_first_recording_tells_the_shape_where_the_file_does_not() {
     let unusable = changed(&settings, |recordings| recordings.slices = Slices::Count(5000));
     let error = survey(&unusable).unwrap_err();
     assert!(error.to_string().starts_with("none of the recordings in `"), "{error}");
-    assert_eq!(error.hint().unwrap(), "`blues/0.wav`: not a WAV file");
+    assert_eq!(error.hint().unwrap(), "`blues/0.wav`: not a recording, or in an unknown format");
 }
 
 #[test]
@@ -340,10 +456,10 @@ fn unreadable_recordings_are_skipped_and_listed() {
         .collect();
     assert_eq!(skipped.len(), 5, "{skipped:?}");
     assert_eq!(skipped[0], ("blues/0-empty.wav", "the file is empty"));
-    assert_eq!(skipped[1], ("blues/1-text.wav", "not a WAV file"));
+    assert_eq!(skipped[1], ("blues/1-text.wav", "not a recording: its content is text"));
     assert_eq!(skipped[2].0, "folk/cut.wav");
     assert!(skipped[3].1.starts_with("too short: 20 samples"), "{skipped:?}");
-    assert_eq!(skipped[4], ("jazz/song.mp3", "not a WAV file"));
+    assert_eq!(skipped[4], ("jazz/song.mp3", "not a recording, or in an unknown format"));
     assert!(place.prepare(&place.settings()).unwrap().cached);
 }
 
@@ -439,7 +555,7 @@ fn made_up_recordings_take_the_same_way() {
         settings = changed(&settings, |recordings| {
             recordings.origin = Origin::Synthetic(made_up);
             recordings.slices = slices;
-            recordings.features = Features::Mel(MelSettings { bands, frames: None, db: true });
+            recordings.features = Features::Mel(MelSettings { bands, ..MelSettings::LIBROSA });
         });
         let made = place.prepare(&settings).unwrap();
         assert!(place.prepare(&settings).unwrap().cached);
@@ -456,12 +572,18 @@ fn made_up_recordings_take_the_same_way() {
 #[test]
 fn made_up_recordings_go_through_the_pipelines_of_the_studies() {
     let place = Place::new();
-    let bands = MelBands { sample_rate: 22_050, n_fft: 2048, hop_length: 512, n_mels: 128 };
-    let mfcc = Features::Mfcc(MfccSettings { bands, n_mfcc: 13, frames: None });
+    let bands = MelBands {
+        sample_rate: 22_050,
+        n_fft: 2048,
+        hop_length: 512,
+        n_mels: 128,
+        ..MelBands::LIBROSA
+    };
+    let mfcc = Features::Mfcc(MfccSettings { bands, n_mfcc: 13, ..MfccSettings::LIBROSA });
     let raw = Features::Raw(RawSettings { sample_rate: 22_050, samples: None });
     let mel = |hop_length, n_mels, frames| {
         let bands = MelBands { hop_length, n_mels, ..bands };
-        Features::Mel(MelSettings { bands, frames: Some(frames), db: true })
+        Features::Mel(MelSettings { bands, frames: Some(frames), ..MelSettings::LIBROSA })
     };
     let three = Slices::Seconds(3.0);
     let made_up = SynthSettings { classes: 2, clips: 3, seconds: 6.5, seed: 0 };
@@ -510,17 +632,51 @@ fn impossible_settings_are_refused_with_their_name() {
         ("features.mel.n_fft", bands(MelBands { n_fft: u32::MAX, ..BANDS })),
         ("features.mel.n_mels", bands(MelBands { n_mels: 0, ..BANDS })),
         ("features.mel.sample_rate", bands(MelBands { sample_rate: 0, ..BANDS })),
+        ("features.mel.win_length", bands(MelBands { win_length: Some(129), ..BANDS })),
+        ("features.mel.fmax", bands(MelBands { fmax: Some(4001.0), ..BANDS })),
+        ("features.mel.fmin", bands(MelBands { fmin: f64::NAN, ..BANDS })),
+        ("features.mel.fmin", bands(MelBands { fmin: 9.0, fmax: Some(9.0), ..BANDS })),
+        ("features.mel.power", bands(MelBands { power: 0.0, ..BANDS })),
         ("features.mel.frames", with(mel(Some(0)))),
         (
+            "features.mel.reference",
+            with(Features::Mel(MelSettings {
+                reference: Reference::Power(0.0),
+                ..MelSettings::LIBROSA
+            })),
+        ),
+        (
+            "features.mel.top_db",
+            with(Features::Mel(MelSettings { top_db: Some(-1.0), ..MelSettings::LIBROSA })),
+        ),
+        (
+            "features.mel.pad",
+            with(Features::Mel(MelSettings {
+                pad: Pad::Value(f32::INFINITY),
+                ..MelSettings::LIBROSA
+            })),
+        ),
+        (
+            "features.mfcc.lifter",
+            with(Features::Mfcc(MfccSettings { lifter: f64::NAN, ..MfccSettings::LIBROSA })),
+        ),
+        (
             "features.mfcc.n_mfcc",
-            with(Features::Mfcc(MfccSettings { bands: BANDS, n_mfcc: 11, frames: None })),
+            with(Features::Mfcc(MfccSettings {
+                bands: BANDS,
+                n_mfcc: 11,
+                ..MfccSettings::LIBROSA
+            })),
         ),
         (
             "features.raw.samples",
             with(Features::Raw(RawSettings { sample_rate: 8000, samples: Some(0) })),
         ),
         ("split.test", split(SplitSettings { test: 1.0, ..settings.split })),
-        ("split.validation", split(SplitSettings { validation: f64::NAN, ..settings.split })),
+        (
+            "split.validation",
+            split(SplitSettings { validation: Validation::Share(f64::NAN), ..settings.split }),
+        ),
         ("classes", DataSettings { classes: Some(vec![]), ..settings.clone() }),
     ] {
         let error = place.prepare(&settings).unwrap_err().to_string();
@@ -583,7 +739,7 @@ fn a_table_becomes_arrays() {
     let prepared = place.prepare(&settings).unwrap();
     let Prepared { path, manifest, .. } = &prepared;
     assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
-    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (16, 16, 4));
+    assert_eq!((manifest.examples, manifest.tracks, tested(manifest)), (16, 16, 4));
     let (shape, values) = read_f32(&path.join("x.npy"));
     assert_eq!(shape, [16, 57]);
     assert_eq!(values[57 * 3 + 2], 302.5);
@@ -643,7 +799,7 @@ fn images_become_arrays() {
     let Prepared { path, manifest, .. } = &prepared;
     assert_eq!((manifest.input_shape.clone(), manifest.classes.clone()), surveyed);
     assert_eq!(manifest.input_shape, [256, 256, 3]);
-    assert_eq!((manifest.examples, manifest.tracks, manifest.test), (12, 12, 3));
+    assert_eq!((manifest.examples, manifest.tracks, tested(manifest)), (12, 12, 3));
     let skipped: Vec<(&str, &str)> = manifest
         .skipped
         .iter()
@@ -667,4 +823,46 @@ fn images_become_arrays() {
     let (_, values) = read_u8(&gray.path.join("x.npy"));
     // 0.299 · 10 + 0.587 · 20 + 0.114 · 200
     assert!(values[5 * 128..6 * 128].iter().all(|&value| value == 38));
+}
+
+#[test]
+fn arrays_become_a_dataset() {
+    let place = Place::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data/testdata/arrays/stored.npz");
+    let archive = |file: PathBuf| {
+        let (x, y) = ("x".to_owned(), "y".to_owned());
+        let files = ArrayFiles::Archive { file, x, y, groups: None };
+        let names = Some(["rock", "blues", "jazz"].map(str::to_owned).to_vec());
+        let source = Source::Arrays(ArraySettings { files, names });
+        let split = SplitSettings {
+            test: 0.0,
+            validation: Validation::Share(0.5),
+            ..place.settings().split
+        };
+        DataSettings { source, split, ..place.settings() }
+    };
+    let settings = archive(file.clone());
+    assert_eq!(known_ahead(&settings), None);
+    let (shape, classes) = survey(&settings).unwrap();
+    // In the order of their numbers.
+    assert_eq!((shape.as_slice(), classes.join(" ")), (&[2, 5][..], "rock blues jazz".to_owned()));
+    let prepared = place.prepare(&settings).unwrap();
+    let Prepared { path, manifest, .. } = &prepared;
+    assert_eq!((&manifest.input_shape, &manifest.classes), (&shape, &classes));
+    assert_eq!((manifest.examples, manifest.tracks), (12, 6));
+    assert_eq!(manifest.part("train").unwrap().rows.len(), 6);
+    assert_eq!(read_i64(&path.join("y.npy"))[..4], [0, 1, 2, 0]);
+    assert_eq!(read_i64(&path.join("groups.npy")), [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]);
+    assert_eq!(tracks(&prepared)[3], "group 3");
+    // Wherever the same file lies.
+    let copy = place.audio().join("copy.npz");
+    fs::copy(&file, &copy).unwrap();
+    assert!(place.prepare(&archive(copy)).unwrap().cached);
+    let mut apart = settings;
+    apart.split.test = 0.3;
+    let error = place.prepare(&apart).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "class `rock` has too few usable groups for this split: 2 of at least 3"
+    );
 }

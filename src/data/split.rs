@@ -1,19 +1,28 @@
 //! Which examples train, validate, and stay out of sight until the end.
 //!
-//! Every class is divided by the same shares. What is divided are whole tracks,
-//! unless the settings have every row stand for itself: then rows of one track
-//! may come to lie in several sets. The division depends on the seed and on the
-//! number of tracks, or rows, of each class, on nothing else.
+//! What is divided are whole tracks, unless the settings have every row stand
+//! for itself: then rows of one track may come to lie in several parts. The test
+//! part takes its share of every class first; the rest is divided into shares of
+//! every class, into folds, or at its tail. The division depends on the seed and
+//! on the number of tracks, or rows, of each class, on nothing else.
 
 use super::random::Random;
-use super::{Group, SplitSettings};
+use super::{Group, SplitSettings, Validation};
 
-/// Row numbers of each set, ascending.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Row numbers of each part, ascending; every row is in one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Split {
-    pub(super) train: Vec<i64>,
-    pub(super) validation: Vec<i64>,
+    pub(super) learning: Learning,
     pub(super) test: Vec<i64>,
+}
+
+/// What is learnt from, and measured while learning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Learning {
+    /// One part trains, and one validates.
+    Once { train: Vec<i64>, validation: Vec<i64> },
+    /// Each validates once, while all others train.
+    Folds(Vec<Vec<i64>>),
 }
 
 /// A class that is too small to be divided.
@@ -24,14 +33,26 @@ pub(super) struct Shortage {
     pub(super) needed: usize,
 }
 
-/// Divides rows by class.
+/// Divides rows.
 ///
 /// - `track_classes`: the class of each track, below `classes`
 /// - `groups`: the track of each row
 ///
-/// The test set takes its share of a class first, then the validation set its
-/// share of the rest, each rounded to the nearest number, at least 1 where the
-/// share is above zero; at least 1 is left to train on.
+/// The test part takes its share of a class first, rounded to the nearest
+/// number, at least 1 where the share is above zero. Then, of what is left:
+///
+/// - a share of each class validates, rounded in the same way, and at least 1 is
+///   left to train on;
+/// - or each class is dealt out to the folds one by one, so that no fold has more
+///   than one of a class, or of all, more than another;
+/// - or, as Keras's `validation_split` does with arrays that are in no order of
+///   classes, the tail of a shuffled order of all validates, whatever its
+///   classes: of `n` tracks, or rows, all but the first `floor(n * (1 - share))`,
+///   and at least 1 on either side.
+///
+/// # Errors
+///
+/// [`Shortage`] where a class has fewer tracks, or rows, than must be divided.
 pub(super) fn split(
     track_classes: &[usize],
     groups: &[usize],
@@ -46,19 +67,48 @@ pub(super) fn split(
         }
         Group::Track => {
             let tracks = divide(track_classes, classes, settings)?;
-            Ok(Split {
-                train: rows_of(&tracks.train, groups, track_classes.len()),
-                validation: rows_of(&tracks.validation, groups, track_classes.len()),
-                test: rows_of(&tracks.test, groups, track_classes.len()),
-            })
+            Ok(tracks.map(|chosen| rows_of(chosen, groups, track_classes.len())))
         }
     }
 }
 
+impl Split {
+    /// The parts by the names of their files, in the order in which they are shown.
+    pub(super) fn parts(&self) -> Vec<(String, &[i64])> {
+        let mut parts: Vec<(String, &[i64])> = match &self.learning {
+            Learning::Once { train, validation } => {
+                vec![("train".to_owned(), train), ("validation".to_owned(), validation)]
+            }
+            Learning::Folds(folds) => {
+                (1..).zip(folds).map(|(number, fold)| (fold_name(number), &fold[..])).collect()
+            }
+        };
+        parts.push(("test".to_owned(), &self.test));
+        parts
+    }
+
+    fn map(self, mut of_part: impl FnMut(Vec<i64>) -> Vec<i64>) -> Self {
+        let learning = match self.learning {
+            Learning::Once { train, validation } => {
+                Learning::Once { train: of_part(train), validation: of_part(validation) }
+            }
+            Learning::Folds(folds) => {
+                Learning::Folds(folds.into_iter().map(&mut of_part).collect())
+            }
+        };
+        Self { learning, test: of_part(self.test) }
+    }
+}
+
+/// Name of a fold's part, from 1.
+pub(crate) fn fold_name(number: u32) -> String {
+    format!("fold-{number}")
+}
+
 /// The rows of some of the tracks, ascending.
-fn rows_of(chosen: &[i64], groups: &[usize], tracks: usize) -> Vec<i64> {
+fn rows_of(chosen: Vec<i64>, groups: &[usize], tracks: usize) -> Vec<i64> {
     let mut is_chosen = vec![false; tracks];
-    for &track in chosen {
+    for track in chosen {
         is_chosen[track as usize] = true;
     }
     let rows = groups.iter().enumerate().filter(|&(_, &track)| is_chosen[track]);
@@ -67,7 +117,9 @@ fn rows_of(chosen: &[i64], groups: &[usize], tracks: usize) -> Vec<i64> {
 
 /// Divides what has the classes `labels`.
 fn divide(labels: &[usize], classes: usize, settings: &SplitSettings) -> Result<Split, Shortage> {
-    let mut split = Split::default();
+    let needed = needed(settings);
+    let mut test = Vec::new();
+    let mut rest_by_class = Vec::with_capacity(classes);
     for class in 0..classes {
         let mut members: Vec<i64> = labels
             .iter()
@@ -75,28 +127,67 @@ fn divide(labels: &[usize], classes: usize, settings: &SplitSettings) -> Result<
             .filter(|&(_, &label)| label == class)
             .map(|(member, _)| member as i64)
             .collect();
-        let needed = needed(settings);
         if members.len() < needed {
             return Err(Shortage { class, count: members.len(), needed });
         }
         Random::new(&[settings.seed, class as u64]).shuffle(&mut members);
-
-        let test = if settings.test > 0.0 { share(members.len(), settings.test, 2) } else { 0 };
-        let rest = members.split_off(test);
-        let validation = share(rest.len(), settings.validation, 1);
-        split.test.extend(members);
-        split.validation.extend(&rest[..validation]);
-        split.train.extend(&rest[validation..]);
+        let left = needed - usize::from(settings.test > 0.0);
+        let share = if settings.test > 0.0 { share(members.len(), settings.test, left) } else { 0 };
+        let rest = members.split_off(share);
+        test.extend(members);
+        rest_by_class.push(rest);
     }
-    for members in [&mut split.train, &mut split.validation, &mut split.test] {
+    let learning = match settings.validation {
+        Validation::Share(share) => shares(rest_by_class, share),
+        Validation::Tail(share) => tail(rest_by_class, share, settings.seed),
+        Validation::Folds(folds) => deal(rest_by_class, folds as usize),
+    };
+    let ascending = |mut members: Vec<i64>| {
         members.sort_unstable();
-    }
-    Ok(split)
+        members
+    };
+    Ok(Split { learning, test }.map(ascending))
 }
 
-/// Fewest tracks, or rows, of a class: one in each set.
+/// Fewest tracks, or rows, of a class: one in each part that has to have one.
 fn needed(settings: &SplitSettings) -> usize {
-    if settings.test > 0.0 { 3 } else { 2 }
+    let learning = match settings.validation {
+        Validation::Share(_) => 2,
+        // On whichever side of the cut it is.
+        Validation::Tail(_) => 1,
+        Validation::Folds(folds) => folds as usize,
+    };
+    learning + usize::from(settings.test > 0.0)
+}
+
+fn shares(rest_by_class: Vec<Vec<i64>>, validation_share: f64) -> Learning {
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    for rest in rest_by_class {
+        let count = share(rest.len(), validation_share, 1);
+        validation.extend(&rest[..count]);
+        train.extend(&rest[count..]);
+    }
+    Learning::Once { train, validation }
+}
+
+fn tail(rest_by_class: Vec<Vec<i64>>, share: f64, seed: u64) -> Learning {
+    let mut train = rest_by_class.concat();
+    // Beyond the number of any class, whose members were shuffled with it.
+    Random::new(&[seed, u64::MAX]).shuffle(&mut train);
+    // In this order of operations, as Keras: it decides how products are rounded.
+    let kept = (train.len() as f64 * (1.0 - share)).floor() as usize;
+    // Keras refuses to leave a side empty. Two classes have at least two members.
+    let validation = train.split_off(kept.min(train.len() - 1).max(1));
+    Learning::Once { train, validation }
+}
+
+/// Each class goes on with the fold after the one where the class before ended.
+fn deal(rest_by_class: Vec<Vec<i64>>, count: usize) -> Learning {
+    let mut folds = vec![Vec::new(); count];
+    for (number, member) in rest_by_class.into_iter().flatten().enumerate() {
+        folds[number % count].push(member);
+    }
+    Learning::Folds(folds)
 }
 
 /// `share` of `count`, at least 1, leaving at least `left`.
@@ -105,147 +196,5 @@ fn share(count: usize, share: f64, left: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn settings(test: f64, validation: f64, seed: u64) -> SplitSettings {
-        SplitSettings { test, validation, seed, group: Group::Track }
-    }
-
-    /// Divides rows that are tracks of their own.
-    fn split_rows(
-        labels: &[usize],
-        classes: usize,
-        settings: &SplitSettings,
-    ) -> Result<Split, Shortage> {
-        let groups: Vec<usize> = (0..labels.len()).collect();
-        let split = split(labels, &groups, classes, settings);
-        let ungrouped = SplitSettings { group: Group::None, ..*settings };
-        assert_eq!(super::split(labels, &groups, classes, &ungrouped), split);
-        split
-    }
-
-    #[test]
-    fn shares_are_those_of_the_file() {
-        let labels: Vec<usize> = (0..1000).map(|row| row / 100).collect();
-        let settings = settings(0.2, 0.1, 42);
-        let split = split_rows(&labels, 10, &settings).unwrap();
-        assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (720, 80, 200));
-        for class in 0..10 {
-            let count = split.test.iter().filter(|&&row| labels[row as usize] == class).count();
-            assert_eq!(count, 20);
-        }
-    }
-
-    #[test]
-    fn a_seed_is_a_promise() {
-        let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
-        let settings = settings(0.2, 0.2, 42);
-        let first = split_rows(&labels, 2, &settings).unwrap();
-        assert_eq!(first, split_rows(&labels, 2, &settings).unwrap());
-        assert_eq!((first.validation, first.test), (vec![3, 8], vec![5, 10]));
-    }
-
-    #[test]
-    fn a_small_class_is_named() {
-        let settings = settings(0.2, 0.1, 0);
-        let shortage = split_rows(&[0, 0, 0, 1, 1], 2, &settings).unwrap_err();
-        assert_eq!(shortage, Shortage { class: 1, count: 2, needed: 3 });
-        let without_test = SplitSettings { test: 0.0, ..settings };
-        let split = split_rows(&[0, 0, 0, 1, 1], 2, &without_test).unwrap();
-        assert!(split.test.is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn sets_are_disjoint_complete_and_stratified(
-            counts in prop::collection::vec(3_usize..40, 1..6),
-            test in 0.0_f64..0.999,
-            validation in 0.001_f64..0.999,
-            seed: u64,
-        ) {
-            let labels: Vec<usize> = counts
-                .iter()
-                .enumerate()
-                .flat_map(|(class, &count)| std::iter::repeat_n(class, count))
-                .collect();
-            let settings = settings(test, validation, seed);
-            let split = split_rows(&labels, counts.len(), &settings).unwrap();
-
-            let all: BTreeSet<i64> =
-                [&split.train, &split.validation, &split.test].into_iter().flatten().copied().collect();
-            prop_assert_eq!(all.len(), labels.len());
-            prop_assert_eq!(
-                split.train.len() + split.validation.len() + split.test.len(),
-                labels.len()
-            );
-            for (class, &count) in counts.iter().enumerate() {
-                let of = |rows: &[i64]| {
-                    rows.iter().filter(|&&row| labels[row as usize] == class).count()
-                };
-                prop_assert!(of(&split.train) >= 1);
-                prop_assert!(of(&split.validation) >= 1);
-                prop_assert!(test == 0.0 || of(&split.test) >= 1);
-                let ideal = count as f64 * test;
-                prop_assert!((of(&split.test) as f64 - ideal).abs() <= 2.0);
-            }
-        }
-
-        #[test]
-        fn tracks_stay_whole_or_are_divided_like_rows(
-            tracks in prop::collection::vec((0_usize..3, 1_usize..6), 30..60),
-            seed: u64,
-        ) {
-            let track_classes: Vec<usize> = tracks.iter().map(|&(class, _)| class).collect();
-            let groups: Vec<usize> = tracks
-                .iter()
-                .enumerate()
-                .flat_map(|(track, &(_, rows))| std::iter::repeat_n(track, rows))
-                .collect();
-            let whole = settings(0.25, 0.25, seed);
-            let Ok(together) = split(&track_classes, &groups, 3, &whole) else {
-                // A class that was drawn fewer than three times.
-                return Ok(());
-            };
-            let set_of = |split: &Split| {
-                let mut sets = vec![usize::MAX; groups.len()];
-                for (set, rows) in [&split.train, &split.validation, &split.test].into_iter().enumerate() {
-                    for &row in rows {
-                        sets[row as usize] = set;
-                    }
-                }
-                sets
-            };
-            let sets = set_of(&together);
-            prop_assert!(sets.iter().all(|&set| set < 3));
-            for (track, &(_, rows)) in tracks.iter().enumerate() {
-                let of_track: BTreeSet<usize> = (0..groups.len())
-                    .filter(|&row| groups[row] == track)
-                    .map(|row| sets[row])
-                    .collect();
-                prop_assert_eq!(of_track.len(), 1, "track {} of {} rows", track, rows);
-            }
-            // The sets hold the tracks that a division of tracks alone gives.
-            let alone: Vec<usize> = (0..tracks.len()).collect();
-            let alone = set_of(&split(&track_classes, &alone, 3, &whole).unwrap());
-            for (row, &track) in groups.iter().enumerate() {
-                prop_assert_eq!(sets[row], alone[track]);
-            }
-
-            let apart = split(&track_classes, &groups, 3, &SplitSettings { group: Group::None, ..whole });
-            let apart = apart.unwrap();
-            for class in 0..3 {
-                let of = |rows: &[i64]| rows.iter().filter(|&&row| track_classes[groups[row as usize]] == class).count();
-                let count = groups.iter().filter(|&&track| track_classes[track] == class).count();
-                prop_assert_eq!(of(&apart.train) + of(&apart.validation) + of(&apart.test), count);
-                prop_assert!((of(&apart.test) as f64 - count as f64 * 0.25).abs() <= 0.5 + 1e-9);
-            }
-        }
-    }
-}
+#[path = "split_tests.rs"]
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! A folder is filled under a temporary name beside its place and renamed when
 //! it is complete. When two processes make the same folder, one rename wins and
-//! the other finds a complete folder in its place; both are right.
+//! the other finds a complete folder in its place; both are right. The name says
+//! what is made there, so that who knows that nobody makes it may remove it.
 
 use std::fs;
 use std::io;
@@ -28,11 +29,13 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Makes an empty folder that can be renamed to another name in `parent`.
-    pub(super) fn new(parent: &Path) -> Result<Self, DataError> {
+    ///
+    /// - `digest`: of what is made
+    pub(super) fn new(parent: &Path, digest: &str) -> Result<Self, DataError> {
         fs::create_dir_all(parent).map_err(io_error("create", parent))?;
         remove_abandoned(parent);
         for number in 0_u32.. {
-            let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
+            let path = parent.join(format!("{PREFIX}{digest}-{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self { path }),
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
@@ -64,7 +67,7 @@ impl Staging {
             }
             // Something broken is in the way: a rename frees the name at once.
             if let Some(parent) = place.parent() {
-                let aside = Self::new(parent)?;
+                let aside = Self::new(parent, "aside")?;
                 let _ = fs::rename(place, aside.path.join("broken"));
             }
         }
@@ -77,6 +80,22 @@ impl Drop for Staging {
     fn drop(&mut self) {
         // After `publish` there is nothing under this name any more.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The digest in the name of a folder in the making.
+pub(super) fn digest_of(name: &str) -> Option<&str> {
+    let (digest, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    Some(digest)
+}
+
+/// Removes all folders in which `digest` was made; nobody makes it now.
+pub(super) fn remove_leftovers(parent: &Path, digest: &str) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        if digest_of(&entry.file_name().to_string_lossy()) == Some(digest) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -101,7 +120,7 @@ mod tests {
     use super::*;
 
     fn staged(parent: &Path, text: &str) -> Staging {
-        let staging = Staging::new(parent).unwrap();
+        let staging = Staging::new(parent, "d").unwrap();
         fs::write(staging.path().join("file"), text).unwrap();
         staging
     }
@@ -149,7 +168,7 @@ mod tests {
         fs::create_dir(&new).unwrap();
         let long_ago = SystemTime::now() - ABANDONED_AFTER * 2;
         fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
-        drop(Staging::new(parent.path()).unwrap());
+        drop(Staging::new(parent.path(), "d").unwrap());
         assert!(!old.exists());
         assert!(new.exists());
     }

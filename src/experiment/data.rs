@@ -3,17 +3,21 @@
 //!
 //! What belongs to another source than the one given is refused, never ignored.
 
+mod arrays;
 mod features;
+mod split;
 
 use std::path::PathBuf;
+
+pub(super) use self::split::executions;
 
 use super::error::Fault;
 use super::names::all_of;
 use super::node::{Fields, Node, shorten};
 use super::search::MAX_SEED;
 use crate::data::{
-    Channels, DataError, DataSettings, Group, ImageSettings, Origin, RecordingSettings, Slices,
-    Source, SplitSettings, SynthSettings, TableSettings,
+    Channels, DataError, DataSettings, ImageSettings, Origin, RecordingSettings, Slices, Source,
+    SynthSettings, TableSettings,
 };
 
 const MAX_CLASSES: u32 = 10_000;
@@ -24,21 +28,31 @@ const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_IMAGE_SIDE: u32 = 4_096;
 
 /// Keys of which one says where the data come from.
-const SOURCES: [&str; 4] = ["audio", "synthetic", "csv", "images"];
+const SOURCES: [&str; 5] = ["audio", "synthetic", "csv", "images", "npy"];
 /// Keys that say what is made of recordings.
 const OF_RECORDINGS: [&str; 4] = ["clip", "slice", "slices", "features"];
-const LATER: [&str; 2] = ["npy", "cache"];
+const LATER: [&str; 1] = ["cache"];
+/// Words for what the network does instead, from the examples to train on only.
+const SCALINGS: [&str; 5] = ["scale", "scaling", "scaler", "normalize", "normalization"];
 
 /// Reads the section.
 pub(super) fn read(node: &Node<'_>) -> Result<DataSettings, Fault> {
     let keys: Vec<&str> = [&SOURCES[..], &["classes"], &OF_RECORDINGS, &["split"]].concat();
+    if let Some((key, value)) = SCALINGS.iter().find_map(|key| Some((key, node.value().get(key)?)))
+    {
+        let fault = node.child(key, value).fault(format!("`{key}` is not a matter of the data"));
+        return Err(fault.self_contained().hint(
+            "put `normalization` or `min_max_scaling` first into `model`: they take their numbers \
+             of the examples to train on only, and the model keeps them",
+        ));
+    }
     let fields = node.fields("`data`", &keys, &LATER)?;
     let source = source(&fields)?;
     let classes = match fields.optional("classes") {
         Some(node) => Some(classes(&node, &source)?),
         None => None,
     };
-    let split = split(fields.optional("split").as_ref())?;
+    let split = split::read(fields.optional("split").as_ref())?;
     let settings = DataSettings { source, classes, split };
     match settings.check() {
         Ok(()) => Ok(settings),
@@ -83,8 +97,11 @@ fn source(fields: &Fields<'_>) -> Result<Source, Fault> {
     if let Some(node) = fields.optional("images") {
         return others(fields, Source::Images(images(&node)?));
     }
+    if let Some(node) = fields.optional("npy") {
+        return others(fields, Source::Arrays(arrays::read(&node)?));
+    }
     Err(fields.missing("audio").hint(
-        "write `audio: DIR`, a folder with a folder for each class, `images` or `csv`, or \
+        "write `audio: DIR`, a folder with a folder for each class, `images`, `csv` or `npy`, or \
          `synthetic: {classes: 10, clips: 20, seconds: 6}`",
     ))
 }
@@ -259,9 +276,14 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
         let class = item.text()?.into_owned();
         let is_folder = !class.contains(['/', '\\', '\0']) && !class.starts_with('.');
         let (possible, hint) = match source {
+            Source::Recordings(_) | Source::Images(_) if is_hidden(&class) => (
+                false,
+                "a folder whose name begins with a dot is hidden, and no class: rename it".into(),
+            ),
             Source::Recordings(_) | Source::Images(_) => {
                 (is_folder, format!("a class is the name of a folder in `{}`", source.key()))
             }
+            Source::Arrays(_) => (true, "a class is a value of `y`, or one of `names`".to_owned()),
             Source::Table(table) => {
                 (class.trim() == class, format!("a class is a value of column `{}`", table.label))
             }
@@ -279,24 +301,7 @@ fn classes(node: &Node<'_>, source: &Source) -> Result<Vec<String>, Fault> {
     Ok(classes)
 }
 
-fn split(node: Option<&Node<'_>>) -> Result<SplitSettings, Fault> {
-    let mut split = SplitSettings { test: 0.2, validation: 0.1, seed: 42, group: Group::Track };
-    let Some(node) = node else {
-        return Ok(split);
-    };
-    let keys = ["test", "validation", "seed", "group"];
-    let fields = node.fields("`split`", &keys, &["stratify", "folds"])?;
-    if let Some(node) = fields.optional("test") {
-        split.test = node.real("a share in [0, 1)", |share| (0.0..1.0).contains(&share))?;
-    }
-    if let Some(node) = fields.optional("validation") {
-        split.validation = node.real("a share in (0, 1)", |share| share > 0.0 && share < 1.0)?;
-    }
-    if let Some(node) = fields.optional("seed") {
-        split.seed = node.whole(0..=MAX_SEED)?;
-    }
-    if let Some(node) = fields.optional("group") {
-        split.group = node.word("group", &[("track", Group::Track), ("none", Group::None)], &[])?;
-    }
-    Ok(split)
+/// Whether this is the name of a folder, but a hidden one.
+fn is_hidden(class: &str) -> bool {
+    class.starts_with('.') && !class.starts_with("..") && !class.contains(['/', '\\', '\0'])
 }

@@ -46,7 +46,7 @@ pub use error::{ExperimentError, Place, SpecifyError, Warning};
 pub(crate) use names::nearest;
 pub use overrides::{Overrides, ParseOverrideError, parse_override};
 
-use crate::data::DataSettings;
+use crate::data::{DataSettings, Source};
 use crate::oracle::Setup;
 use crate::pretrained::WeightsFiles;
 use crate::space::{HyperParameters, Kind, Rules, Space, Value};
@@ -123,7 +123,7 @@ impl Experiment {
             document.set(path, value)?;
         }
         search::check_sections(&document).map_err(|fault| document.error(fault))?;
-        let Search { settings, setup, rules } =
+        let Search { mut settings, setup, rules } =
             search::read(&document).map_err(|fault| document.error(fault))?;
         let mut declared = read_space(&document, rules).map_err(|fault| document.error(fault))?;
         for (name, text) in &overrides.fix {
@@ -137,6 +137,11 @@ impl Experiment {
         }
         let Declared { space, entries } = declared;
         let data = read_data(&document).map_err(|fault| document.error(fault))?;
+        settings.folds =
+            data::executions(&document, &data.split).map_err(|fault| document.error(fault))?;
+        if let Some(folds) = settings.folds {
+            settings.executions_per_trial = folds;
+        }
         let mut experiment = Self {
             settings,
             space,
@@ -246,6 +251,24 @@ impl Experiment {
     #[must_use]
     pub fn place_in_data(&self, key: &str) -> Place {
         self.document.place(&[Segment::key("data"), Segment::key(key)])
+    }
+
+    /// What to say where rows that belong together come to lie in several parts.
+    #[must_use]
+    pub fn leak(&self) -> Warning {
+        let (what, known) = match self.data.source {
+            Source::Recordings(_) => ("slices of one recording", "music that it was trained on"),
+            Source::Table(_) | Source::Images(_) | Source::Arrays(_) => {
+                ("rows of one group", "rows that belong to those that it was trained on")
+            }
+        };
+        let message = format!(
+            "{what} come to lie on both sides of the split: the network is tested on {known}, \
+             and every `val_` metric looks better than it is; `group: track` \
+             keeps them together"
+        );
+        let path = ["data", "split", "group"].map(Segment::key);
+        Warning { place: self.document.place(&path), message }
     }
 
     /// The sections `train` and `model` of one assignment: every `$name` replaced
@@ -375,11 +398,7 @@ impl Experiment {
             warnings.push(warning(&path, message));
         }
         if self.data.leaks() {
-            let path = ["data", "split", "group"].map(Segment::key);
-            let message = "slices of one recording come to lie on both sides of the split: the \
-                           network is tested on music that it was trained on, and every `val_` \
-                           metric looks better than it is; `group: track` keeps them together";
-            warnings.push(warning(&path, message.to_owned()));
+            warnings.push(self.leak());
         }
         for entry in &self.entries {
             let place = [Segment::key("space"), Segment::key(&entry.key)];

@@ -53,6 +53,7 @@ pub(super) fn read(document: &Document) -> Result<Search, Fault> {
         objective: objective_of(&objective)?,
         max_trials: MAX_TRIALS,
         executions_per_trial: 1,
+        folds: None,
         seed: 0,
         max_retries: 2,
         max_consecutive_failures: 3,

@@ -93,6 +93,7 @@ fn settings_have_their_defaults() {
         objective,
         max_trials: 5,
         executions_per_trial: 1,
+        folds: None,
         seed: 0,
         max_retries: 2,
         max_consecutive_failures: 3,

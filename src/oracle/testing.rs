@@ -11,6 +11,7 @@ pub(crate) fn study(seed: u64) -> Study {
         objective: Objective::single("loss", Direction::Min),
         max_trials: 100_000,
         executions_per_trial: 1,
+        folds: None,
         seed,
         max_retries: 0,
         max_consecutive_failures: 0,

@@ -81,11 +81,14 @@ fn started(study: &Study, version: &str) -> String {
     let settings = &study.settings;
     let ended = study.trials.iter().filter(|trial| trial.has_ended()).count();
     if study.trials.is_empty() {
+        let each = match settings.folds {
+            Some(folds) => format!("each cross-validated on {folds} folds"),
+            None => format!("{} each", counted(settings.executions_per_trial, "execution")),
+        };
         format!(
-            "Study {} started by sweep {version}: at most {}, {} each",
+            "Study {} started by sweep {version}: at most {}, {each}",
             settings.study,
             counted(settings.max_trials, "trial"),
-            counted(settings.executions_per_trial, "execution")
         )
     } else {
         format!(

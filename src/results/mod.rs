@@ -24,6 +24,7 @@ pub use best::{BestError, publish_best, weights_file};
 pub use render::{Format, Results, render};
 pub use space_summary::search_space_summary;
 pub use summary::{pareto_summary, results_summary, study_summary};
+pub(crate) use tables::write_csv;
 pub use tables::{Provenance, TablesError, write_tables};
 
 use atomic::write_atomically;

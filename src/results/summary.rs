@@ -119,7 +119,13 @@ pub fn pareto_summary(study: &Study) -> String {
 /// the study is over. Ends with a line break.
 #[must_use]
 pub fn study_summary(study: &Study) -> String {
-    let mut text = format!("Study {}: {}", study.settings.study, trials_by_state(study));
+    let folds = study.settings.folds.map(|folds| format!(", cross-validated on {folds} folds"));
+    let mut text = format!(
+        "Study {}: {}{}",
+        study.settings.study,
+        trials_by_state(study),
+        folds.unwrap_or_default()
+    );
     let executions: usize = study.trials.iter().map(|trial| trial.executions.len()).sum();
     let in_state = |state: ExecutionState| {
         let executions = study
@@ -264,6 +270,11 @@ Best: trial 02, val_accuracy 0.875
 Ended: not yet
 "
         );
+        study.settings.folds = Some(2);
+        let first = "Study crnn: 4 trials (2 completed, 1 failed, 1 running), cross-validated on \
+                     2 folds\n";
+        assert!(study_summary(&study).starts_with(first), "{}", study_summary(&study));
+        study.settings.folds = None;
         study.trials.clear();
         study.ended = Some(Ended::SpaceExhausted);
         assert_eq!(

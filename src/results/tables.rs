@@ -21,6 +21,7 @@ use super::facts::{
 };
 use super::pareto::objective_values;
 use super::time::iso8601;
+use crate::data::fold_name;
 use crate::space::Space;
 use crate::study::{Attempt, Execution, Measurement, Metrics, Stage, Study, Trial};
 
@@ -159,7 +160,8 @@ fn stage_columns(study: &Study, trials: &[&Trial], names: &mut Names) -> Vec<Col
 /// One row an execution.
 ///
 /// `attempt`, `worker`, `epochs` and what follows are those of the attempt that
-/// counts or, before there is one, of the latest. `best_<objective>` is the
+/// counts or, before there is one, of the latest. `fold`, only with
+/// cross-validation, is the part in `splits.csv` that it validates on. `best_<objective>` is the
 /// objective's best value, and `<metric>_at_best_epoch` every other metric at
 /// the same epoch.
 ///
@@ -203,13 +205,19 @@ pub fn executions_table(study: &Study, provenance: &Provenance) -> Result<DataFr
     let mut columns = vec![
         column("trial", &rows, |row| row.trial.id.0),
         column("execution", &rows, |row| row.index),
+    ];
+    if study.settings.folds.is_some() {
+        let header = names.own("fold");
+        columns.push(column(header, &rows, |row| fold_name(row.index + 1)));
+    }
+    columns.extend([
         column("state", &rows, |row| execution_state(row.trial, row.execution).to_string()),
         column("attempt", &rows, |row| row.attempt.map(|attempt| attempt.number)),
         column("attempts", &rows, |row| row.execution.attempts.len() as u32),
         column("worker", &rows, |row| row.attempt.map(|attempt| attempt.worker.clone())),
         column("epochs", &rows, |row| row.attempt.map(|attempt| attempt.measurements.len() as u32)),
         column("best_epoch", &rows, |row| row.best.map(|(measurement, _)| measurement.epoch)),
-    ];
+    ]);
     let best = names.assign(&[&format!("best_{}", objective.metric)], "metric_").remove(0);
     columns.push(column(&best, &rows, |row| row.best.map(|(_, value)| value)));
     let others: Vec<&str> =
@@ -456,6 +464,18 @@ so it has no output\",2,0123abcd,0.1.0
 3,1,waiting,,0,,,,,,,,,,,2,0123abcd,0.1.0
 "
         );
+    }
+
+    #[test]
+    fn with_folds_an_execution_has_the_name_of_its_part() {
+        let mut study = busy_study();
+        study.settings.folds = Some(2);
+        let table = executions_table(&study, &provenance()).expect("a table");
+        let text = csv(table);
+        let rows: Vec<&str> = text.lines().collect();
+        assert!(rows[0].starts_with("trial,execution,fold,state,"), "{}", rows[0]);
+        assert!(rows[1].starts_with("0,0,fold-1,finished,"), "{}", rows[1]);
+        assert!(rows[2].starts_with("0,1,fold-2,finished,"), "{}", rows[2]);
     }
 
     #[test]

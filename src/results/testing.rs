@@ -16,6 +16,7 @@ pub(crate) fn study() -> Study {
         objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 20,
         executions_per_trial: 2,
+        folds: None,
         seed: 2,
         max_retries: 2,
         max_consecutive_failures: 3,

@@ -239,6 +239,7 @@ mod tests {
             objective: Objective::single("val_loss", Direction::Min),
             max_trials: 9,
             executions_per_trial: 1,
+            folds: None,
             seed: 0,
             max_retries: 0,
             max_consecutive_failures: 0,

@@ -50,6 +50,10 @@ pub struct Settings {
     pub max_trials: u32,
     /// How often each trial is trained.
     pub executions_per_trial: u32,
+    /// How many folds the examples are divided into, if they are: as many as a
+    /// trial has executions, of which each validates on another one.
+    #[serde(default)]
+    pub folds: Option<u32>,
     /// Seeds proposals and, mixed with trial and execution, training.
     pub seed: u64,
     /// How many failed attempts of an execution are tried again.

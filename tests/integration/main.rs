@@ -5,10 +5,12 @@
 //! `workers/torch/tests/`.
 
 mod algorithms;
+mod cache;
 mod checkpoints;
 mod commands;
 mod extend;
 mod kills;
 mod service;
+mod splits;
 mod stopping;
 mod support;

@@ -97,6 +97,7 @@ fn settings() -> Settings {
         objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 12,
         executions_per_trial: 2,
+        folds: None,
         seed: 5,
         max_retries: 0,
         max_consecutive_failures: 3,

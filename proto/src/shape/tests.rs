@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::v1::{
-    Activation, Add, BatchNorm, Bidirectional, Branch, Concatenate, Conv1d, Conv2d,
+    Activation, Add, Axes, BatchNorm, Bidirectional, Branch, Concatenate, Conv1d, Conv2d,
     DepthwiseConv2d, Dropout, Flatten, Function, GlobalPool, Gru, Join, LayerNorm, Lstm,
-    Normalization, Padding, Permute, Pool1d, Pool2d, Reduction, Rescaling, Reshape,
+    MinMaxScaling, Normalization, Padding, Permute, Pool1d, Pool2d, Reduction, Rescaling, Reshape,
     SeparableConv2d, SimpleRnn, Size, ToSequence, bidirectional,
 };
 
@@ -42,6 +42,14 @@ fn gru(units: u32, return_sequences: bool, reset_after: bool) -> Kind {
 
 fn units(units: u32) -> Kind {
     Kind::Dense(Dense { units, use_bias: true, ..Dense::default() })
+}
+
+fn normalization(axes: &[i32]) -> Kind {
+    Kind::Normalization(Normalization { axes: Some(Axes { axes: axes.to_vec() }) })
+}
+
+fn min_max(axes: &[i32], low: f64, high: f64) -> Kind {
+    Kind::MinMaxScaling(MinMaxScaling { axes: Some(Axes { axes: axes.to_vec() }), low, high })
 }
 
 fn network(kinds: Vec<Kind>) -> Model {
@@ -226,7 +234,11 @@ fn every_kind_of_layer_has_keras_shape_and_size() {
         (both(Join::Concatenate), &[5, 3], &[5, 16], 2 * 384),
         (both(Join::Sum), &[5, 3], &[5, 8], 2 * 384),
         (Kind::Rescaling(Rescaling { scale: 0.5, offset: 0.0 }), &[5, 3], &[5, 3], 0),
-        (Kind::Normalization(Normalization {}), &[5, 3], &[5, 3], 6),
+        (Kind::Normalization(Normalization::default()), &[5, 3], &[5, 3], 6),
+        (normalization(&[]), &[5, 3], &[5, 3], 2),
+        (normalization(&[1]), &[5, 3], &[5, 3], 10),
+        (normalization(&[3, 1]), &[5, 4, 3], &[5, 4, 3], 30),
+        (min_max(&[-2], 0.0, 1.0), &[5, 3], &[5, 3], 10),
         (
             parallel(vec![vec![units(4)], vec![units(2), units(6)]], concatenated(-1)),
             &[5, 3],
@@ -332,10 +344,28 @@ fn what_new_kinds_cannot_do_is_said_with_a_hint() {
             "name each of 1 to 2 once",
         ),
         (
-            vec![units(3), Kind::Normalization(Normalization {})],
+            vec![units(3), Kind::Normalization(Normalization::default())],
             &[5, 3],
             "`normalization` must stand before all layers with weights",
             "put it first, and not into a branch",
+        ),
+        (
+            vec![parallel(vec![vec![min_max(&[1], 0.0, 1.0)], vec![]], concatenated(-1))],
+            &[5, 3],
+            "`min_max_scaling` must stand before all layers with weights",
+            "put it first, and not into a branch",
+        ),
+        (
+            vec![normalization(&[0, 2])],
+            &[5, 3],
+            "`axis` is [0, 2], but its input is (5, 3)",
+            "write axes from 1 to 2 (0 is the batch), each once; -1 for the last one; or `none`",
+        ),
+        (
+            vec![min_max(&[1], 1.0, 1.0)],
+            &[5, 3],
+            "`range` is [1, 1], which is no range",
+            "write the lower number first: `range: [0, 1]`",
         ),
         (
             vec![Kind::MobilenetV2(MobileNetV2 { alpha: 1.0, ..MobileNetV2::default() })],
@@ -524,7 +554,11 @@ fn any_kind() -> impl Strategy<Value = Kind> {
             .prop_map(|alpha| Kind::MobilenetV2(MobileNetV2 { alpha, ..Default::default() })),
         any::<f64>().prop_map(|rate| Kind::Dropout(Dropout { rate })),
         Just(Kind::BatchNorm(BatchNorm { momentum: 0.99, epsilon: 1e-3 })),
-        Just(Kind::Normalization(Normalization {})),
+        proptest::option::of(proptest::collection::vec(-4..4_i32, 0..3)).prop_map(|axes| {
+            Kind::Normalization(Normalization { axes: axes.map(|axes| Axes { axes }) })
+        }),
+        (proptest::collection::vec(-4..4_i32, 0..3), any::<f64>(), any::<f64>())
+            .prop_map(|(axes, low, high)| min_max(&axes, low, high)),
         Just(Kind::Flatten(Flatten {})),
         Just(Kind::ToSequence(ToSequence {})),
     ];

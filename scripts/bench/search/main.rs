@@ -160,6 +160,7 @@ fn settings(seed: u64) -> Settings {
         objective: Objective::single("loss", Direction::Min),
         max_trials: 1_000_000,
         executions_per_trial: 1,
+        folds: None,
         seed: seed * 1_000_000,
         max_retries: 0,
         max_consecutive_failures: 0,

@@ -33,6 +33,7 @@ MAIN = {
     "lstm": "units",
     "simple_rnn": "units",
     "rescaling": "scale",
+    "normalization": "axis",
     "concatenate": "axis",
 }
 
@@ -188,6 +189,8 @@ class Network:
                 value = regularizer(value)
             elif option == "units" and value == "classes":
                 value = self.classes
+            elif option == "axis" and value == "none":
+                value = None
             elif option in ("kernel", "strides", "dilation", "pool", "shape", "dims"):
                 value = size(value)
             found[option] = value

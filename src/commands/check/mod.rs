@@ -136,6 +136,12 @@ impl Findings<'_> {
         if let Some(network) = &self.network {
             text.push_str(&network.text(&self.examples.shape));
         }
+        if let Some(folds) = self.experiment.settings.folds {
+            let _ = writeln!(
+                text,
+                "Each trial: {folds} executions, of which each validates on another fold"
+            );
+        }
         match self.study.trials.len() {
             0 => {}
             1 => text.push_str("\nFirst proposal\n"),

@@ -102,6 +102,9 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         None => Vec::new(),
     };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
+    for skipped in &prepared.manifest.skipped {
+        eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
+    }
     experiment.check(&prepared.manifest.input_shape, &prepared.manifest.classes)?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
     for extension in extensions {
@@ -168,8 +171,12 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
     let bar = PreparationBar::new(mode);
     let prepared = data::prepare(&experiment.data, &data::cache_dir(), &bar)
         .map_err(|error| Failure::of_data(error, experiment))?;
-    for skipped in &prepared.manifest.skipped {
-        eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
+    // What the file alone tells is said already.
+    if experiment.data.leaks_in(&prepared.manifest) && !experiment.data.leaks() {
+        eprintln!("warning: {}", experiment.leak());
+    }
+    for message in prepared.manifest.gaps() {
+        eprintln!("warning: {message}");
     }
     Ok(prepared)
 }
@@ -220,6 +227,7 @@ fn settle_origin(
     };
     let origin = Origin { experiment: experiment.canonical(), dataset, version };
     directory.set_origin(store, &origin)?;
+    directory.copy_splits(&prepared.path)?;
     Ok(origin)
 }
 

@@ -4,7 +4,7 @@ mod checkpoints;
 mod stopping;
 
 use proptest::prelude::*;
-use sweep_proto::v1::{Specification, Training};
+use sweep_proto::v1::{self, Specification, Training};
 
 use super::*;
 use crate::oracle::RandomSearch;
@@ -55,6 +55,7 @@ fn settings() -> Settings {
         objective: Objective::single("val_accuracy", Direction::Max),
         max_trials: 2,
         executions_per_trial: 1,
+        folds: None,
         seed: 1,
         max_retries: 1,
         max_consecutive_failures: 2,
@@ -715,4 +716,15 @@ proptest! {
             prop_assert_eq!(&trial.hyperparameters, &expected.hyperparameters);
         }
     }
+}
+
+#[test]
+fn each_execution_validates_on_another_fold() {
+    let on = |folds, execution| {
+        let dataset = v1::Dataset { folds, ..v1::Dataset::default() };
+        let specification = Specification { dataset: Some(dataset), ..Specification::default() };
+        on_fold(specification, execution).dataset.expect("it has one").fold
+    };
+    assert_eq!([on(3, 0), on(3, 1), on(3, 2)], [1, 2, 3]);
+    assert_eq!(on(0, 1), 0, "no folds");
 }

@@ -1,69 +1,66 @@
 //! Mel spectrograms, as librosa 0.11 computes them.
 //!
-//! `melspectrogram` and, for decibels, `power_to_db(ref=np.max)`; see `bank` for
-//! the settings. Golden files hold librosa's own results; their generator is
+//! `melspectrogram` and, for decibels, `power_to_db`; see `bank` for the
+//! settings. Golden files hold librosa's own results; their generator is
 //! `scripts/golden/mel.py`.
 
-use super::TooShort;
-use super::bank::{Bank, Frames, Reference, Scratch, to_db};
-use crate::data::MelSettings;
+use super::Unusable;
+use super::bank::{Bank, Scratch};
+use super::decibels::to_db;
+use super::length::{Kept, kept, padding};
+use crate::data::{Crop, MelSettings};
 
 /// What is computed once for all recordings; shared by threads.
 pub(super) struct Mel {
     bank: Bank,
-    n_mels: usize,
-    frames: Option<usize>,
-    db: bool,
+    settings: MelSettings,
 }
 
 impl Mel {
     pub(super) fn new(settings: &MelSettings) -> Self {
-        Self {
-            bank: Bank::new(&settings.bands),
-            n_mels: settings.bands.n_mels as usize,
-            frames: settings.frames.map(|frames| frames as usize),
-            db: settings.db,
-        }
+        Self { bank: Bank::new(&settings.bands), settings: settings.clone() }
     }
 
-    /// Buffers for [`Mel::spectrogram`].
+    /// Buffers for [`Mel::append`].
     pub(super) fn scratch(&self) -> Scratch {
         self.bank.scratch()
     }
 
-    /// Mel spectrogram of a recording or of a slice of one.
+    /// Appends the mel spectrogram of a recording or of a slice of one; returns
+    /// its number of frames.
     ///
     /// - `samples`: mono, in [-1, 1], at the rate of the settings
+    /// - `values`: receives `[n_mels, frames]` in C order: power, or decibels
     ///
-    /// Returns `[n_mels, frames]` in C order: power, or decibels relative to the
-    /// maximum, at least -80. Where the settings give `frames`, the end is cut
-    /// off, or filled with no power (the lowest decibels there are).
+    /// Where the settings give `frames`, what is too much is cut off, and what
+    /// is missing is filled at the end.
     ///
     /// # Errors
     ///
-    /// [`TooShort`] when there are fewer than `n_fft / 2` samples, or none.
-    pub(super) fn spectrogram(
+    /// See [`Bank::power`].
+    pub(super) fn append(
         &self,
         samples: &[f32],
         scratch: &mut Scratch,
-    ) -> Result<Frames, TooShort> {
+        values: &mut Vec<f32>,
+    ) -> Result<usize, Unusable> {
+        let MelSettings { frames, crop, pad, db, reference, top_db, .. } = self.settings;
         // What is cut off still counts for the maximum that decibels refer to.
-        let at_most = if self.db { None } else { self.frames };
-        let all = self.bank.power(samples, at_most, scratch)?;
-        let padding = if self.db { to_db(&mut scratch.bands, Reference::Maximum) } else { 0.0 };
+        let at_most = if db || crop != Crop::Start { None } else { frames };
+        let all = self.bank.power(samples, at_most.map(|frames| frames as usize), scratch)?;
+        let floor = if db { to_db(&mut scratch.bands, reference, top_db) } else { 0.0 };
 
-        let frames = self.frames.unwrap_or(all);
-        let kept = all.min(frames);
-        let mut values = vec![padding; self.n_mels * frames];
-        for (band, row) in values.chunks_exact_mut(frames).enumerate() {
-            for (frame, value) in row[..kept].iter_mut().enumerate() {
-                *value = scratch.bands[frame * self.n_mels + band];
-            }
+        let Kept { skipped, kept, added } = kept(all, frames, crop);
+        values.reserve((kept + added) * self.settings.bands.n_mels as usize);
+        let padding = padding(pad, floor);
+        for band in scratch.bands.chunks_exact(scratch.computed) {
+            values.extend_from_slice(&band[skipped..skipped + kept]);
+            values.resize(values.len() + added, padding);
         }
-        Ok(Frames { values, frames })
+        Ok(kept + added)
     }
 }
 
 #[cfg(test)]
 #[path = "mel_tests.rs"]
-mod tests;
+pub(super) mod tests;

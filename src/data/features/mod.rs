@@ -6,15 +6,22 @@
 //! were a file of its own.
 
 mod bank;
+mod decibels;
+pub(crate) mod drawn;
+mod filters;
+mod length;
 mod mel;
 mod mfcc;
+mod transform;
+mod vector;
+mod window;
 
 use self::bank::Scratch;
 use self::mel::Mel;
 use self::mfcc::Mfcc;
 use super::source::files::{Examples, Extractor};
-use super::source::recording;
-use super::{Features, RawSettings, RecordingSettings, Slices};
+use super::source::recording::{self, Recording};
+use super::{Features, RawSettings, RecordingSettings, Slices, Sound};
 
 /// There is less of a recording than an example needs.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -22,6 +29,20 @@ use super::{Features, RawSettings, RecordingSettings, Slices};
 pub(super) struct TooShort {
     samples: usize,
     needed: usize,
+}
+
+/// Features of a recording would be beyond what single precision can hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("too loud: the power of its frames is beyond all numbers of 32 bits")]
+pub(super) struct TooLoud;
+
+/// Why nothing can be computed from samples.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum Unusable {
+    #[error(transparent)]
+    TooShort(#[from] TooShort),
+    #[error(transparent)]
+    TooLoud(#[from] TooLoud),
 }
 
 /// Makes examples of recordings; shared by threads.
@@ -53,14 +74,15 @@ impl<'a> Recordings<'a> {
     ///
     /// # Errors
     ///
-    /// [`TooShort`] when there is no whole slice, or a slice makes no frame.
-    fn examples(&self, samples: &[f32], scratch: &mut Scratch) -> Result<Examples<f32>, TooShort> {
+    /// [`TooShort`] when there is no whole slice, or a slice makes no frame;
+    /// [`TooLoud`] when features are not finite.
+    fn examples(&self, samples: &[f32], scratch: &mut Scratch) -> Result<Examples<f32>, Unusable> {
         let mut values = Vec::new();
         let mut length = 0;
         for slice in slices(self.settings, samples)? {
             length = self.computer.append(slice, scratch, &mut values)?;
         }
-        Ok(Examples { values, shape: shape(&self.settings.features, length) })
+        Ok(Examples { values, shape: shape(&self.settings.features, length), sound: None })
     }
 }
 
@@ -82,9 +104,11 @@ impl Extractor for Recordings<'_> {
 
     fn extract(&self, bytes: Vec<u8>, scratch: &mut Scratch) -> Result<Examples<f32>, String> {
         let recording = recording::decode(bytes).map_err(|error| error.to_string())?;
+        let sound = sound(self.settings, &recording);
         let samples = recording::resample(recording, self.settings.features.sample_rate())
             .map_err(|error| error.to_string())?;
-        self.examples(&samples, scratch).map_err(|error| error.to_string())
+        let examples = self.examples(&samples, scratch).map_err(|error| error.to_string())?;
+        Ok(Examples { sound: Some(sound), ..examples })
     }
 
     fn length_field(&self) -> Option<String> {
@@ -99,20 +123,18 @@ impl Computer {
         samples: &[f32],
         scratch: &mut Scratch,
         values: &mut Vec<f32>,
-    ) -> Result<usize, TooShort> {
-        let frames = match self {
-            Self::Mel(mel) => mel.spectrogram(samples, scratch)?,
-            Self::Mfcc(mfcc) => mfcc.coefficients(samples, scratch)?,
+    ) -> Result<usize, Unusable> {
+        match self {
+            Self::Mel(mel) => mel.append(samples, scratch, values),
+            Self::Mfcc(mfcc) => mfcc.append(samples, scratch, values),
             Self::Raw(settings) => {
                 let length = settings.samples.map_or(samples.len(), |samples| samples as usize);
                 let kept = samples.len().min(length);
                 values.extend_from_slice(&samples[..kept]);
                 values.resize(values.len() + length - kept, 0.0);
-                return Ok(length);
+                Ok(length)
             }
-        };
-        values.extend_from_slice(&frames.values);
-        Ok(frames.frames)
+        }
     }
 }
 
@@ -198,6 +220,14 @@ fn slices<'a>(
         Slices::Count(count) => count as usize,
     };
     Ok(samples[..clipped(settings, samples.len())].chunks_exact(each).take(limit))
+}
+
+/// What a recording was like before anything was computed from it.
+fn sound(settings: &RecordingSettings, recording: &Recording) -> Sound {
+    let Recording { samples, sample_rate, channels } = recording;
+    let seconds = samples.len() as f64 / f64::from(*sample_rate);
+    let clipped_seconds = settings.clip.map_or(seconds, |clip| clip.min(seconds));
+    Sound { seconds, clipped_seconds, sample_rate: *sample_rate, channels: *channels }
 }
 
 /// What is used of so many samples.

@@ -65,10 +65,11 @@ fn a_sample_count_cuts_or_pads_with_silence() {
 fn a_slice_is_as_if_it_were_a_file_of_its_own() {
     let samples: Vec<f32> =
         (0..4000).map(|n| (n as f32 / 4000.0) * (n as f32 * 0.3).sin()).collect();
-    let bands = MelBands { sample_rate: 1000, n_fft: 128, hop_length: 64, n_mels: 10 };
+    let bands =
+        MelBands { sample_rate: 1000, n_fft: 128, hop_length: 64, n_mels: 10, ..MelBands::LIBROSA };
     for features in [
-        Features::Mel(MelSettings { bands, frames: None, db: true }),
-        Features::Mfcc(MfccSettings { bands, n_mfcc: 4, frames: None }),
+        Features::Mel(MelSettings { bands, ..MelSettings::LIBROSA }),
+        Features::Mfcc(MfccSettings { bands, n_mfcc: 4, ..MfccSettings::LIBROSA }),
     ] {
         let settings = RecordingSettings { features, ..raw(Slices::Count(4), None) };
         let recordings = Recordings::new(&settings);
@@ -98,10 +99,10 @@ proptest! {
         kind in 0..3,
         length in prop::option::of(1_u32..300),
     ) {
-        let bands = MelBands { sample_rate: 1000, n_fft: 32, hop_length: 20, n_mels: 6 };
+        let bands = MelBands { sample_rate: 1000, n_fft: 32, hop_length: 20, n_mels: 6, ..MelBands::LIBROSA };
         let features = match kind {
-            0 => Features::Mel(MelSettings { bands, frames: length, db: true }),
-            1 => Features::Mfcc(MfccSettings { bands, n_mfcc: 3, frames: length }),
+            0 => Features::Mel(MelSettings { bands, frames: length, ..MelSettings::LIBROSA }),
+            1 => Features::Mfcc(MfccSettings { bands, n_mfcc: 3, frames: length, ..MfccSettings::LIBROSA }),
             _ => Features::Raw(RawSettings { sample_rate: 1000, samples: length }),
         };
         let settings = RecordingSettings { features, ..raw(slices, clip) };

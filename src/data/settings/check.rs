@@ -1,8 +1,8 @@
 //! The limits of the `data:` section, and what of it cannot be computed.
 
 use super::{
-    DataSettings, Features, ImageSettings, Origin, RecordingSettings, Slices, Source,
-    SplitSettings, SynthSettings, TableSettings,
+    ArraySettings, DataSettings, Features, ImageSettings, MelBands, Origin, Pad, RecordingSettings,
+    Reference, Slices, Source, SplitSettings, SynthSettings, TableSettings, Validation,
 };
 use crate::data::{DataError, features};
 
@@ -12,12 +12,18 @@ pub(in crate::data) const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 1_000..=
 /// Far above what is useful; keeps a typing error from filling the memory.
 const MAX_N_FFT: u32 = 1 << 18;
 const MAX_N_MELS: u32 = 4_096;
+/// Exponents of magnitudes with results that single precision holds.
+const MIN_POWER: f64 = 0.01;
+const MAX_POWER: f64 = 4.0;
+const MAX_LIFTER: f64 = 1e6;
 const MAX_FRAMES: u32 = 1_000_000;
 const MAX_SAMPLES: u32 = 1 << 28;
 /// Three hours at 22 050 Hz are the longest recording that is read.
 const MAX_SECONDS: f64 = 12_000.0;
 const MAX_SLICES: u32 = 10_000;
 const MAX_IMAGE_SIDE: u32 = 4_096;
+/// Each is a file of the dataset, and a training of every trial.
+pub(in crate::data) const MAX_FOLDS: u32 = 100;
 const MAX_COLUMNS: u32 = 1 << 20;
 const MAX_SYNTH_CLASSES: u32 = 1_000;
 /// Five digits number the recordings of a class, as in GTZAN.
@@ -36,6 +42,7 @@ impl DataSettings {
             Source::Recordings(settings) => settings.check()?,
             Source::Table(settings) => settings.check()?,
             Source::Images(settings) => settings.check()?,
+            Source::Arrays(settings) => settings.check()?,
         }
         if self.classes.as_ref().is_some_and(Vec::is_empty) {
             return Err(refused("classes", "names no class"));
@@ -101,6 +108,15 @@ impl TableSettings {
     }
 }
 
+impl ArraySettings {
+    fn check(&self) -> Result<(), DataError> {
+        match &self.names {
+            Some(names) if names.len() < 2 => Err(refused("npy.names", "names fewer than two")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 impl ImageSettings {
     fn check(&self) -> Result<(), DataError> {
         within("images.size", self.height, 1, MAX_IMAGE_SIDE)?;
@@ -128,12 +144,26 @@ impl Features {
             Self::Raw(settings) => (None, settings.samples, MAX_SAMPLES),
         };
         if let Some(bands) = bands {
-            within(field("n_fft"), bands.n_fft, 2, MAX_N_FFT)?;
-            within(field("hop_length"), bands.hop_length, 1, MAX_N_FFT)?;
-            within(field("n_mels"), bands.n_mels, 1, MAX_N_MELS)?;
+            bands.check(field)?;
         }
-        if let Self::Mfcc(settings) = self {
-            within(field("n_mfcc"), settings.n_mfcc, 1, settings.bands.n_mels)?;
+        let top_db = match self {
+            Self::Mel(settings) => {
+                if let Reference::Power(power) = settings.reference {
+                    within(field("reference"), power, f64::MIN_POSITIVE, f64::MAX)?;
+                }
+                check_pad(field, settings.pad)?;
+                settings.top_db
+            }
+            Self::Mfcc(settings) => {
+                within(field("n_mfcc"), settings.n_mfcc, 1, settings.bands.n_mels)?;
+                within(field("lifter"), settings.lifter, 0.0, MAX_LIFTER)?;
+                check_pad(field, settings.pad)?;
+                settings.top_db
+            }
+            Self::Raw(_) => None,
+        };
+        if let Some(top_db) = top_db {
+            within(field("top_db"), top_db, 0.0, f64::MAX)?;
         }
         match length {
             Some(length) => within(self.length_field(), length, 1, longest),
@@ -142,16 +172,48 @@ impl Features {
     }
 }
 
+impl MelBands {
+    fn check(&self, field: impl Fn(&str) -> String) -> Result<(), DataError> {
+        within(field("n_fft"), self.n_fft, 2, MAX_N_FFT)?;
+        within(field("hop_length"), self.hop_length, 1, MAX_N_FFT)?;
+        within(field("n_mels"), self.n_mels, 1, MAX_N_MELS)?;
+        if let Some(win_length) = self.win_length {
+            within(field("win_length"), win_length, 1, self.n_fft)?;
+        }
+        let highest = f64::from(self.sample_rate) / 2.0;
+        if let Some(fmax) = self.fmax {
+            within(field("fmax"), fmax, 0.0, highest)?;
+        }
+        within(field("fmin"), self.fmin, 0.0, self.highest())?;
+        if self.fmin >= self.highest() {
+            let problem = format!("{} Hz is not below `fmax`", self.fmin);
+            return Err(refused(field("fmin"), problem));
+        }
+        within(field("power"), self.power, MIN_POWER, MAX_POWER)
+    }
+}
+
+fn check_pad(field: impl Fn(&str) -> String, pad: Pad) -> Result<(), DataError> {
+    match pad {
+        Pad::Floor => Ok(()),
+        Pad::Value(value) => within(field("pad"), value, f32::MIN, f32::MAX),
+    }
+}
+
 impl SplitSettings {
     fn check(&self) -> Result<(), DataError> {
         if !(0.0..1.0).contains(&self.test) {
             return Err(refused("split.test", format!("{} is not in [0, 1)", self.test)));
         }
-        if !(self.validation > 0.0 && self.validation < 1.0) {
-            let problem = format!("{} is not in (0, 1)", self.validation);
-            return Err(refused("split.validation", problem));
+        let share = |field, share: f64| {
+            let within = share > 0.0 && share < 1.0;
+            if within { Ok(()) } else { Err(refused(field, format!("{share} is not in (0, 1)"))) }
+        };
+        match self.validation {
+            Validation::Share(validation) => share("split.validation", validation),
+            Validation::Tail(validation) => share("split.validation_split", validation),
+            Validation::Folds(folds) => within("split.folds", folds, 2, MAX_FOLDS),
         }
-        Ok(())
     }
 }
 

@@ -1,23 +1,23 @@
 //! A folder of files, a folder a class, of which each becomes examples.
 //!
-//! All files are read once to know their content, and once more, in parallel,
-//! to compute from them. What a file is turned into is an [`Extractor`]'s
-//! matter; a file that it cannot use is skipped with its reason.
+//! Files whose content is not known yet (`digests`) are read once to know it, and
+//! all once more, in parallel, to compute from them. What a file is turned into is
+//! an [`Extractor`]'s matter; a file that it cannot use is skipped with its reason.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
+use super::digests::{Digests, Known, open};
 use super::folder::{self, Class, Content};
 use super::{Input, Outcome, Track};
 use crate::data::error::io_error;
 use crate::data::npy::{Dtype, Element, Rows};
-use crate::data::prepare::hex;
 use crate::data::progress::Phase;
-use crate::data::{DataError, Progress, Skipped};
+use crate::data::{DataError, Progress, Skipped, Sound};
 
 /// Files are computed in parallel and written in order, so many a thread at a
 /// time: enough to keep all threads busy, and few enough for any memory.
@@ -60,6 +60,8 @@ pub(in crate::data) struct Examples<T> {
     pub(in crate::data) values: Vec<T>,
     /// Shape of each, channels last.
     pub(in crate::data) shape: Vec<usize>,
+    /// What the recording was like that they come from.
+    pub(in crate::data) sound: Option<Sound>,
 }
 
 /// Files that may be used, and what is made of them.
@@ -77,8 +79,8 @@ struct Candidate {
     /// `class/file`, whatever the system's separator.
     name: String,
     path: PathBuf,
-    /// SHA-256 of its bytes, or why they cannot be read.
-    digest: Result<String, String>,
+    /// Its content, or why it cannot be read.
+    known: Result<Known, String>,
 }
 
 /// Why a file gives no row.
@@ -93,6 +95,7 @@ impl<E: Extractor> Files<E> {
     /// Lists and reads the files in `root`.
     ///
     /// - `classes`: only these; else every folder that holds such files
+    /// - `digests`: what is known of them
     ///
     /// # Errors
     ///
@@ -102,6 +105,7 @@ impl<E: Extractor> Files<E> {
         content: Content,
         classes: Option<&[String]>,
         extractor: E,
+        digests: &Digests,
         progress: &dyn Progress,
     ) -> Result<Self, DataError> {
         let classes = folder::list(root, content, classes)?;
@@ -109,7 +113,7 @@ impl<E: Extractor> Files<E> {
             Content::Recordings => "reading recordings",
             Content::Images => "reading images",
         };
-        let candidates = digest_all(root, &classes, phase, progress);
+        let candidates = digest_all(root, &classes, digests, phase, progress);
         Ok(Self { extractor, content, classes, candidates })
     }
 
@@ -118,10 +122,15 @@ impl<E: Extractor> Files<E> {
         candidate: &Candidate,
         scratch: &mut E::Scratch,
     ) -> Result<Examples<E::Element>, Failure> {
-        let digest = candidate.digest.as_ref().map_err(|reason| Failure::Skip(reason.clone()))?;
-        let bytes = read(&candidate.path)
-            .map_err(|cause| Failure::Abort(io_error("read", &candidate.path)(cause)))?;
-        if hex(Sha256::new_with_prefix(&bytes)) != *digest {
+        let known = candidate.known.as_ref().map_err(|reason| Failure::Skip(reason.clone()))?;
+        let read = || -> io::Result<(Vec<u8>, bool)> {
+            let (file, bytes) = read(&candidate.path)?;
+            let unchanged = known.is_of(&file, &bytes)?;
+            Ok((bytes, unchanged))
+        };
+        let (bytes, unchanged) =
+            read().map_err(|cause| Failure::Abort(io_error("read", &candidate.path)(cause)))?;
+        if !unchanged {
             return Err(Failure::Abort(DataError::Changed { path: candidate.path.clone() }));
         }
         self.extractor.extract(bytes, scratch).map_err(Failure::Skip)
@@ -149,7 +158,11 @@ impl<E: Extractor> Files<E> {
         }
         let rows = examples.values.len() / examples.shape.iter().product::<usize>();
         outcome.groups.extend(std::iter::repeat_n(outcome.tracks.len(), rows));
-        outcome.tracks.push(Track { name: candidate.name.clone(), class: candidate.class });
+        outcome.tracks.push(Track {
+            name: candidate.name.clone(),
+            class: candidate.class,
+            sound: examples.sound.clone(),
+        });
         Ok(())
     }
 }
@@ -162,7 +175,10 @@ impl<E: Extractor> Input for Files<E> {
     fn content(&self) -> Vec<(&str, Option<&str>)> {
         self.candidates
             .iter()
-            .map(|candidate| (candidate.name.as_str(), candidate.digest.as_deref().ok()))
+            .map(|candidate| {
+                let digest = candidate.known.as_ref().ok().map(|known| known.digest.as_str());
+                (candidate.name.as_str(), digest)
+            })
             .collect()
     }
 
@@ -230,10 +246,10 @@ pub(in crate::data) fn first_shape(
     let mut reason = None;
     for class in classes {
         for file in &class.files {
-            let bytes = read(&root.join(&class.name).join(file));
-            let examples = bytes
+            let read = read(&root.join(&class.name).join(file));
+            let examples = read
                 .map_err(|cause| format!("cannot be read: {cause}"))
-                .and_then(|bytes| extractor.extract(bytes, &mut scratch));
+                .and_then(|(_, bytes)| extractor.extract(bytes, &mut scratch));
             match examples {
                 Ok(examples) => return Ok(examples.shape),
                 Err(problem) => {
@@ -248,6 +264,7 @@ pub(in crate::data) fn first_shape(
 fn digest_all(
     root: &Path,
     classes: &[Class],
+    digests: &Digests,
     phase: &str,
     progress: &dyn Progress,
 ) -> Vec<Candidate> {
@@ -257,33 +274,33 @@ fn digest_all(
         .flat_map(|(index, class)| class.files.iter().map(move |file| (index, class, file)))
         .collect();
     let phase = Phase::begin(progress, phase, files.len());
-    files
+    let candidates: Vec<Candidate> = files
         .into_par_iter()
         .map(|(class, folder, file)| {
-            let path = root.join(&folder.name).join(file);
-            let digest = digest_of(&path);
+            let (path, name) =
+                (root.join(&folder.name).join(file), format!("{}/{file}", folder.name));
+            let known = digests
+                .of(&name, &path, MAX_FILE_BYTES)
+                .map_err(|cause| format!("cannot be read: {cause}"));
             phase.step();
-            Candidate { class, name: format!("{}/{file}", folder.name), path, digest }
+            Candidate { class, name, path, known }
         })
-        .collect()
+        .collect();
+    // Another experiment may use other classes, or other files in them.
+    let seen: HashSet<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+    let known = candidates
+        .iter()
+        .filter_map(|candidate| Some((candidate.name.as_str(), candidate.known.as_ref().ok()?)));
+    digests.remember(known, |name| !seen.contains(name) && root.join(name).exists());
+    candidates
 }
 
-fn digest_of(path: &Path) -> Result<String, String> {
-    let digest = || -> io::Result<String> {
-        let mut file = File::open(path)?;
-        if file.metadata()?.len() > MAX_FILE_BYTES {
-            return Err(io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")));
-        }
-        let mut hasher = Sha256::new();
-        io::copy(&mut file, &mut hasher)?;
-        Ok(hex(hasher))
-    };
-    digest().map_err(|cause| format!("cannot be read: {cause}"))
-}
-
-/// The bytes of a file, at most as many as were allowed when it was looked at.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// A file and its bytes, at most as many as were allowed when it was looked at.
+fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
+    let mut file = open(path)?;
+    // One byte more, so that the end is seen without growing.
+    let expected = file.metadata()?.len().min(MAX_FILE_BYTES) + 1;
+    let mut bytes = Vec::with_capacity(expected as usize);
+    (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok((file, bytes))
 }

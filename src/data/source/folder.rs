@@ -1,9 +1,11 @@
 //! Which files a folder holds: `<class>/<recording>.wav`, `<class>/<image>.png`.
 //!
-//! Only names are looked at. Hidden entries and files of another kind are
-//! passed over in silence; a recording or an image in a format that is not read
-//! stays in the list, so that it is reported as skipped.
+//! Only names are looked at, and no deeper than that: links cannot lead in
+//! circles. Hidden entries and files of another kind are passed over in silence;
+//! a recording or an image in a format that is not read, or a link to nowhere
+//! with such a name, stays in the list, so that it is reported as skipped.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,10 +14,10 @@ use crate::data::DataError;
 use crate::data::error::io_error;
 use crate::data::settings::selected;
 
-/// Endings of audio files in lower case; the first two are what is read.
-const AUDIO_ENDINGS: [&str; 14] = [
-    "wav", "wave", "mp3", "flac", "ogg", "oga", "opus", "m4a", "aac", "wma", "aif", "aiff", "aifc",
-    "au",
+/// Endings of audio files in lower case, whether they are read or not.
+const AUDIO_ENDINGS: [&str; 22] = [
+    "wav", "wave", "mp3", "flac", "ogg", "oga", "aif", "aiff", "aifc", "au", "snd", "opus", "m4a",
+    "m4p", "aac", "wma", "mp2", "mpga", "caf", "amr", "ape", "wv",
 ];
 
 /// Endings of images in lower case; the first three are what is read.
@@ -51,7 +53,7 @@ impl Content {
     /// Endings of files that are read, for messages.
     pub(in crate::data) fn files(self) -> &'static str {
         match self {
-            Self::Recordings => ".wav files",
+            Self::Recordings => ".wav, .au, .aiff, .flac, .ogg or .mp3 files",
             Self::Images => ".png or .jpg files",
         }
     }
@@ -104,7 +106,12 @@ pub(in crate::data) fn list(
     };
     if found.iter().all(|class| class.files.is_empty()) {
         let nested = nested(root, content);
-        return Err(DataError::NoClasses { path: root.to_owned(), content, nested });
+        let hidden = hidden(root, content);
+        return Err(DataError::NoClasses { path: root.to_owned(), content, nested, hidden });
+    }
+    // Whoever names both knows of them.
+    if let (None, Some((first, second))) = (classes, case_only(&found)) {
+        return Err(DataError::CaseOnly { first, second, path: root.to_owned() });
     }
     if let [only] = found.as_slice() {
         let (path, class) = (root.to_owned(), only.name.clone());
@@ -132,6 +139,9 @@ fn named(
 ) -> Result<Class, DataError> {
     if known.contains(&name) {
         return Ok(Class { files: files(&root.join(&name), content)?, name });
+    }
+    if name.starts_with('.') && root.join(&name).is_dir() {
+        return Err(DataError::HiddenClass { class: name, path: root.to_owned() });
     }
     let nearest = nearest(&name, known);
     Err(DataError::UnknownClass { class: name, path: root.to_owned(), nearest })
@@ -169,6 +179,26 @@ fn nested(root: &Path, content: Content) -> Option<PathBuf> {
         .find(|path| holding(path, content).is_ok_and(|classes| classes.len() >= 2))
 }
 
+/// A hidden folder in `root` that holds `content`.
+fn hidden(root: &Path, content: Content) -> Option<String> {
+    let entries =
+        fs::read_dir(root).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    entries
+        .filter(|name| name.starts_with('.'))
+        .filter(|name| files(&root.join(name), content).is_ok_and(|files| !files.is_empty()))
+        .min()
+}
+
+/// Two classes whose names differ only in case. Elsewhere they would be one
+/// folder, and a set that was copied there would have other classes.
+fn case_only(classes: &[Class]) -> Option<(String, String)> {
+    let mut seen = BTreeMap::new();
+    classes.iter().find_map(|class| {
+        let first: Option<&String> = seen.insert(class.name.to_lowercase(), &class.name);
+        first.map(|first| (first.clone(), class.name.clone()))
+    })
+}
+
 fn folders(root: &Path) -> Result<Vec<String>, DataError> {
     names(root, |entry, _| Ok(fs::metadata(entry.path())?.is_dir()))
 }
@@ -178,7 +208,8 @@ fn files(folder: &Path, content: Content) -> Result<Vec<String>, DataError> {
         let ending =
             Path::new(name).extension().map(|ending| ending.to_string_lossy().to_lowercase());
         let wanted = ending.is_some_and(|ending| content.endings().contains(&ending.as_str()));
-        Ok(wanted && !fs::metadata(entry.path())?.is_dir())
+        // What cannot be looked at is reported when it is read.
+        Ok(wanted && !fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()))
     })
 }
 
@@ -195,7 +226,7 @@ fn names(
         if text.starts_with('.') {
             continue;
         }
-        // A link to nowhere is neither folder nor file.
+        // A link to nowhere is no folder.
         if !keep(&entry, &text).unwrap_or(false) {
             continue;
         }
@@ -268,14 +299,14 @@ mod tests {
         let root = tree(&["file", "empty/readme.md"]);
         let error = list(&root.path().join("nowhere"), Content::Recordings, None).unwrap_err();
         assert!(matches!(error, DataError::FolderMissing { .. }), "{error}");
-        assert!(error.hint().unwrap().contains("a folder per class with .wav files"));
+        assert!(error.hint().unwrap().contains("a folder per class with .wav, .au, "));
 
         let error = list(&root.path().join("file"), Content::Recordings, None).unwrap_err();
         assert!(matches!(error, DataError::NotAFolder { .. }), "{error}");
 
         let error = list(root.path(), Content::Recordings, None).unwrap_err();
         assert!(
-            error.to_string().contains("expected a folder per class with .wav files"),
+            error.to_string().contains("expected a folder per class with .wav, .au, "),
             "{error}"
         );
         assert!(error.hint().unwrap().contains("named after their classes"));
@@ -316,5 +347,59 @@ mod tests {
         let root = tree(&["rock/b.wav"]);
         let error = list(root.path(), Content::Recordings, None).unwrap_err();
         assert!(matches!(&error, DataError::OneClass { class, .. } if class == "rock"), "{error}");
+    }
+    #[test]
+    fn names_of_classes_may_be_anything_but_hidden() {
+        let root = tree(&["drum & bass/a.wav", "Müsik 音楽/b.au", "rock'n'roll/c.flac"]);
+        let classes = list(root.path(), Content::Recordings, None).unwrap();
+        let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+        assert_eq!(names, ["Müsik 音楽", "drum & bass", "rock'n'roll"]);
+    }
+
+    #[test]
+    fn hidden_classes_are_passed_over_but_named_where_they_are_all_there_is() {
+        let root = tree(&[".rock/a.wav", ".blues/b.wav"]);
+        let error = list(root.path(), Content::Recordings, None).unwrap_err();
+        assert_eq!(
+            error.hint().unwrap(),
+            "`.blues` does, but a folder whose name begins with a dot is no class: rename it"
+        );
+        let root = tree(&[".rock/a.wav", "blues/b.wav", "jazz/c.wav"]);
+        assert_eq!(list(root.path(), Content::Recordings, None).unwrap().len(), 2);
+        let asked = ["blues".to_owned(), ".rock".to_owned()];
+        let error = list(root.path(), Content::Recordings, Some(&asked)).unwrap_err();
+        assert!(error.to_string().starts_with("class `.rock` is a hidden folder in `"), "{error}");
+        assert!(error.hint().unwrap().starts_with("rename it to `rock`: "));
+    }
+
+    #[test]
+    fn classes_that_differ_only_in_case_must_be_named() {
+        let root = tree(&["Rock/a.wav", "blues/b.wav", "rock/c.wav"]);
+        if fs::read_dir(root.path()).unwrap().count() < 3 {
+            return; // This file system does not know case.
+        }
+        let error = list(root.path(), Content::Recordings, None).unwrap_err();
+        assert!(error.to_string().starts_with("`Rock` and `rock` in `"), "{error}");
+        assert!(error.hint().unwrap().ends_with("`classes: [Rock, rock]`"));
+        for asked in [["Rock", "rock"], ["blues", "rock"]] {
+            let asked = asked.map(str::to_owned);
+            assert_eq!(list(root.path(), Content::Recordings, Some(&asked)).unwrap().len(), 2);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_may_lead_in_circles() {
+        use std::os::unix::fs::symlink;
+
+        let root = tree(&["rock/a.wav", "blues/b.wav"]);
+        symlink("..", root.path().join("rock/up")).unwrap();
+        symlink("../rock", root.path().join("blues/other.wav")).unwrap();
+        symlink("self.wav", root.path().join("blues/self.wav")).unwrap();
+        symlink(".", root.path().join("again")).unwrap();
+        symlink("round", root.path().join("round")).unwrap();
+        let classes = list(root.path(), Content::Recordings, None).unwrap();
+        let files: Vec<&[String]> = classes.iter().map(|class| class.files.as_slice()).collect();
+        assert_eq!(files, [&["b.wav", "self.wav"][..], &["a.wav"]]);
     }
 }

@@ -7,12 +7,12 @@
 //! the result is pixels or a reason.
 
 use std::io::Cursor;
-use std::panic;
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, Limits, Luma};
 
 use super::files::{Examples, Extractor};
+use super::panics;
 use crate::data::{Channels, ImageSettings};
 
 /// Longest side of an image that is read, in pixels.
@@ -58,7 +58,7 @@ impl Extractor for Images<'_> {
                 imageops::resize(&image.to_rgb8(), width, height, FilterType::Triangle).into_raw()
             }
         };
-        Ok(Examples { values, shape: settings.shape() })
+        Ok(Examples { values, shape: settings.shape(), sound: None })
     }
 
     fn length_field(&self) -> Option<String> {
@@ -70,9 +70,7 @@ fn decode(bytes: Vec<u8>) -> Result<DynamicImage, ImageProblem> {
     if bytes.is_empty() {
         return Err(ImageProblem::EmptyFile);
     }
-    // Decoders compute with numbers of the file, and in debug builds an overflow
-    // panics. A broken file must not end the whole preparation.
-    panic::catch_unwind(|| decode_format(bytes)).unwrap_or(Err(ImageProblem::Senseless))
+    panics::contain(|| decode_format(bytes)).unwrap_or(Err(ImageProblem::Senseless))
 }
 
 fn decode_format(bytes: Vec<u8>) -> Result<DynamicImage, ImageProblem> {

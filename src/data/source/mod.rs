@@ -4,20 +4,23 @@
 //! and writes its examples in one go. Sources do not know how examples are
 //! divided, nor where datasets lie.
 
+pub(super) mod arrays;
+pub(super) mod digests;
 pub(super) mod files;
 pub(super) mod folder;
 pub(super) mod image;
+pub(super) mod panics;
 pub(super) mod recording;
 pub(super) mod table;
 
 use std::path::Path;
 
 use super::npy::Dtype;
-use super::{DataError, Progress, Skipped};
+use super::{DataError, Progress, Skipped, Sound};
 
 /// A source that has been looked through.
 pub(super) trait Input {
-    /// Sorted; a label is an index into it.
+    /// Sorted by name, or numbers by value; a label is an index into it.
     fn classes(&self) -> Vec<String>;
 
     /// What there is, by name: the SHA-256 of its bytes, or none where they
@@ -52,10 +55,12 @@ pub(super) struct Outcome {
 }
 
 /// What may give several rows, which then belong together: a recording, an
-/// image, a row of a table.
+/// image, a row of a table or an array, a group of rows of an array.
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) name: String,
     /// Index of its class.
     pub(super) class: usize,
+    /// What it was like, where it is a recording.
+    pub(super) sound: Option<Sound>,
 }

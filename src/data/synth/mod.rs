@@ -28,10 +28,10 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::error::io_error;
+use super::kept::{InUse, keep};
 use super::prepare::hex;
 use super::progress::Phase;
 use super::random::Random;
-use super::staging::Staging;
 use super::{DataError, Progress, SynthSettings};
 pub use files::SynthFormat;
 use files::WAV_HEADER_LEN;
@@ -156,18 +156,14 @@ pub(super) fn in_cache(
     cache: &Path,
     settings: &SynthSettings,
     progress: &dyn Progress,
-) -> Result<PathBuf, DataError> {
+) -> Result<(PathBuf, InUse), DataError> {
     let SynthSettings { classes, clips, seconds, seed } = settings;
     let key = format!("sweep synth {VERSION}: {classes} {clips} {seconds:?} {seed}");
-    let sets = cache.join("synthetic");
-    let place = sets.join(hex(Sha256::new_with_prefix(key)));
-    let complete = |place: &Path| is_complete(place, settings);
-    if !complete(&place) {
-        let staging = Staging::new(&sets)?;
-        synthesize(staging.path(), settings, SynthFormat::Wav, progress)?;
-        staging.publish(&place, complete)?;
-    }
-    Ok(place)
+    let digest = hex(Sha256::new_with_prefix(key));
+    let complete = |place: &Path| is_complete(place, settings).then_some(());
+    let make = |folder: &Path| synthesize(folder, settings, SynthFormat::Wav, progress).map(drop);
+    let kept = keep(cache, "synthetic", &digest, progress, complete, make)?;
+    Ok((kept.path, kept.in_use))
 }
 
 /// Whether all recordings are there at their full length.

@@ -107,7 +107,7 @@ impl<'a> Piece<'a> {
             }
             let (at, held) = (time.max(0.0) as usize, held as usize);
             let section = &self.song.sections[place.kind];
-            let accent = if place.step_of_bar % 4 == 0 { 1.0 } else { 0.85 };
+            let accent = if place.step_of_bar.is_multiple_of(4) { 1.0 } else { 0.85 };
             let level = f64::from(from_db(section.level_db)) * accent * random.between(0.75, 1.0);
             let mut sound = |pitch: i32, level: f64| {
                 let pitch = f64::from(part.register + pitch) + self.song.key;

@@ -204,16 +204,16 @@ fn impossible_numbers_are_refused() {
 #[test]
 fn a_set_in_the_cache_is_made_once_and_mended() {
     let cache = tempfile::tempdir().unwrap();
-    let place = in_cache(cache.path(), &SMALL, &Quiet).unwrap();
+    let place = in_cache(cache.path(), &SMALL, &Quiet).unwrap().0;
     let recording = place.join(file_name("blues", 0, SynthFormat::Wav));
     let written = fs::metadata(&recording).unwrap().modified().unwrap();
-    assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap(), place);
+    assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap().0, place);
     assert_eq!(fs::metadata(&recording).unwrap().modified().unwrap(), written);
 
     fs::remove_file(&recording).unwrap();
-    assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap(), place);
+    assert_eq!(in_cache(cache.path(), &SMALL, &Quiet).unwrap().0, place);
     assert!(recording.is_file());
     let other = SynthSettings { seed: 8, ..SMALL };
-    assert_ne!(in_cache(cache.path(), &other, &Quiet).unwrap(), place);
+    assert_ne!(in_cache(cache.path(), &other, &Quiet).unwrap().0, place);
     assert_eq!(fs::read_dir(cache.path().join("synthetic")).unwrap().count(), 2);
 }

@@ -12,6 +12,7 @@ mod convolution;
 mod options;
 mod pooling;
 mod recurrent;
+mod scaling;
 mod words;
 
 use std::collections::HashSet;

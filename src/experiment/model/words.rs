@@ -6,13 +6,13 @@ use sweep_proto::v1::layer::Kind;
 
 use super::activation::{ACTIVATIONS, activation};
 use super::options::{Given, MAX_UNITS, Options, share};
-use super::{ADD, CONCATENATE, convolution, pooling, recurrent};
+use super::{ADD, CONCATENATE, convolution, pooling, recurrent, scaling};
 use crate::experiment::error::Fault;
 use crate::experiment::layers::{PARALLEL, REPEAT, RESIDUAL};
 use crate::experiment::names::nearest;
 use crate::experiment::node::{Node, shorten, synonym};
 
-type Read<'a> = Result<(Given<'a>, Kind), Fault>;
+pub(super) type Read<'a> = Result<(Given<'a>, Kind), Fault>;
 
 /// Reads the options of one kind of layer.
 pub(super) type Reader = for<'a, 'b> fn(&Options<'a, 'b>) -> Read<'a>;
@@ -20,7 +20,7 @@ pub(super) type Reader = for<'a, 'b> fn(&Options<'a, 'b>) -> Read<'a>;
 /// What joins the branches of a `parallel`.
 pub(in crate::experiment) const MERGES: [&str; 2] = [CONCATENATE, ADD];
 
-const LAYERS: [(&str, Reader); 32] = [
+const LAYERS: [(&str, Reader); 33] = [
     ("dense", dense),
     ("conv1d", convolution::conv1d),
     ("conv2d", convolution::conv2d),
@@ -49,8 +49,9 @@ const LAYERS: [(&str, Reader); 32] = [
     ("simple_rnn", recurrent::simple_rnn),
     ("bidirectional", recurrent::bidirectional),
     ("activation", activation_layer),
-    ("rescaling", rescaling),
-    ("normalization", normalization),
+    ("rescaling", scaling::rescaling),
+    ("normalization", scaling::normalization),
+    ("min_max_scaling", scaling::min_max_scaling),
     ("spec_augment", spec_augment),
     ("mobilenet_v2", mobilenet_v2),
 ];
@@ -205,17 +206,6 @@ fn activation_layer<'a>(options: &Options<'a, '_>) -> Read<'a> {
     let given = options.fields(&["activation"], Some("activation"))?;
     let activation = activation(&given.required("activation")?)?;
     Ok((given, Kind::Activation(activation)))
-}
-
-fn rescaling<'a>(options: &Options<'a, '_>) -> Read<'a> {
-    let given = options.fields(&["scale", "offset"], Some("scale"))?;
-    let scale = given.required("scale")?.real("a finite number", |_| true)?;
-    let offset = given.real_or("offset", 0.0, "a finite number", |_| true)?;
-    Ok((given, Kind::Rescaling(v1::Rescaling { scale, offset })))
-}
-
-fn normalization<'a>(options: &Options<'a, '_>) -> Read<'a> {
-    Ok((options.fields(&[], None)?, Kind::Normalization(v1::Normalization {})))
 }
 
 fn spec_augment<'a>(options: &Options<'a, '_>) -> Read<'a> {

@@ -213,3 +213,26 @@ fn a_weights_file_of_another_network_is_refused_before_a_study() {
     let absent = text("1.0", "no/such.file").inspect_weights(true).expect("a warning");
     assert_eq!(absent.len(), 1);
 }
+
+#[test]
+fn layers_that_scale_have_axes_and_a_range() {
+    let kind = |layer: &str| {
+        let model = network(&format!("  - {layer}\n  - flatten\n  - dense: {{units: classes}}\n"));
+        model.layers.into_iter().next().and_then(|layer| layer.kind).expect("it has one")
+    };
+    let axes = |axes: &[i32]| Some(v1::Axes { axes: axes.to_vec() });
+    for (written, expected) in [
+        ("normalization", None),
+        ("normalization: -1", None),
+        ("normalization: none", axes(&[])),
+        ("normalization: {axis: 2}", axes(&[2])),
+        ("normalization: {axis: [3, 1]}", axes(&[3, 1])),
+    ] {
+        let expected = Layer::Normalization(v1::Normalization { axes: expected });
+        assert_eq!(kind(written), expected, "{written}");
+    }
+    let scaling = |axes, low, high| Layer::MinMaxScaling(v1::MinMaxScaling { axes, low, high });
+    assert_eq!(kind("min_max_scaling"), scaling(None, 0.0, 1.0));
+    let written = "min_max_scaling: {axis: none, range: [-1, 1]}";
+    assert_eq!(kind(written), scaling(axes(&[]), -1.0, 1.0));
+}

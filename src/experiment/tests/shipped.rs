@@ -7,6 +7,7 @@ use serde_json::Value;
 use sweep_proto::shape::LayerSummary;
 
 use super::*;
+use crate::data::Validation;
 
 /// A shipped file.
 struct Shipped {
@@ -165,6 +166,21 @@ fn only_mobilenet_names_a_weights_file() {
         let warnings = open(file.name).inspect_weights(true).expect(file.name);
         // Where somebody has put the file there, it has been looked at.
         assert!(warnings.len() <= usize::from(file.name == "mobilenet"), "{}", file.name);
+    }
+}
+
+/// The study of 2020 validates on the tail of its training clips, as Keras's
+/// `validation_split` has it; no other one does.
+#[test]
+fn the_search_study_validates_on_the_tail() {
+    for file in FILES {
+        let split = open(file.name).data.split;
+        if ["cnn", "cnn-baseline", "crnn", "crnn-baseline"].contains(&file.name) {
+            let found = (split.test, split.validation, split.seed);
+            assert_eq!(found, (0.2, Validation::Tail(0.1), 42), "{}", file.name);
+        } else {
+            assert!(matches!(split.validation, Validation::Share(_)), "{}", file.name);
+        }
     }
 }
 

@@ -1,77 +1,31 @@
-//! A prepared dataset, on the device where it is trained on.
+//! A prepared dataset, as it is trained on.
 //!
 //! A dataset's folder holds `x.npy` (examples, channels last), `y.npy` (a class
-//! for each), the row numbers of each part in `train.npy` and `validation.npy`,
-//! and, where examples are parts of recordings, `groups.npy` (the track of each).
-//! Both parts are copied to the device once, so that a batch is a selection of
-//! rows there. The test part is never read: it is for the end, and nothing that
-//! is measured here may depend on it.
+//! for each), the row numbers of each part in `train.npy` and `validation.npy`, or
+//! in `fold-1.npy`, `fold-2.npy`, ... where every fold validates once, and, where
+//! examples are parts of recordings, `groups.npy` (the track of each).
+//! The inputs, which may be more than fit into memory, are mapped; the rest is
+//! small and read. The test part is never read: it is for the end, and nothing
+//! that is measured here may depend on it.
 
-use std::collections::HashMap;
-use std::path::Path;
+mod examples;
+mod rows;
+mod tracks;
 
-use tch::{Device, Kind, TchError, Tensor};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use sweep_proto::v1;
+use tch::{Device, Kind, Tensor};
+
+pub(crate) use self::examples::{Batch, Examples, Placement};
+use self::rows::Rows;
+pub(crate) use self::tracks::Tracks;
 use crate::error::DatasetError;
-use crate::npy;
+use crate::npy::{self, Array};
 
 /// The track of each example; not in every folder.
 const GROUPS: &str = "groups.npy";
-
-/// Examples and their classes.
-#[derive(Debug)]
-pub(crate) struct Examples {
-    /// `[examples, ...]`, f32, channels last.
-    pub(crate) inputs: Tensor,
-    /// `[examples]`, i64, from 0.
-    pub(crate) labels: Tensor,
-    /// Absent if nothing can be measured of tracks: if every track has a single
-    /// example, or if one has examples of several classes.
-    pub(crate) tracks: Option<Tracks>,
-}
-
-/// Which examples belong together.
-#[derive(Debug)]
-pub(crate) struct Tracks {
-    /// `[examples]`, i64: the track of each, from 0.
-    pub(crate) of_examples: Tensor,
-    /// `[tracks]`, i64: the class of each.
-    pub(crate) classes: Tensor,
-}
-
-impl Tracks {
-    /// Numbers the tracks in the order in which they appear.
-    ///
-    /// - `groups`, `labels`: `[examples]`, i64, on the CPU
-    fn new(groups: &Tensor, labels: &Tensor, device: Device) -> Result<Option<Self>, TchError> {
-        let groups = Vec::<i64>::try_from(groups)?;
-        let labels = Vec::<i64>::try_from(labels)?;
-        let mut numbers: HashMap<i64, usize> = HashMap::new();
-        let mut of_examples = Vec::with_capacity(groups.len());
-        let mut classes = Vec::new();
-        for (group, label) in groups.into_iter().zip(labels) {
-            let number = *numbers.entry(group).or_insert(classes.len());
-            if number == classes.len() {
-                classes.push(label);
-            } else if classes[number] != label {
-                return Ok(None);
-            }
-            of_examples.push(i64::try_from(number).expect("there are fewer than examples"));
-        }
-        if classes.len() == of_examples.len() {
-            return Ok(None);
-        }
-        let tensor = |values: &[i64]| Tensor::f_from_slice(values)?.f_to(device);
-        Ok(Some(Self { of_examples: tensor(&of_examples)?, classes: tensor(&classes)? }))
-    }
-}
-
-impl Examples {
-    /// How many there are; at least one.
-    pub(crate) fn len(&self) -> i64 {
-        self.labels.size()[0]
-    }
-}
 
 /// The parts of a dataset that training needs.
 #[derive(Debug)]
@@ -81,59 +35,94 @@ pub(crate) struct Dataset {
 }
 
 impl Dataset {
-    /// Reads a dataset's folder and puts it onto `device`.
+    /// Opens a dataset's folder; the inputs stay in their file until they are
+    /// placed.
     ///
-    /// - `input_shape`: shape of one example, channels last
-    /// - `classes`: how many classes there are
+    /// - `specification`: what it must be, and the fold to validate on
+    /// - `device`: where it is trained on
     ///
     /// # Errors
     ///
     /// [`DatasetError`] if a file is missing or damaged, or if shapes, labels
     /// or row numbers are not what they must be.
-    pub(crate) fn read(
+    pub(crate) fn open(
         folder: &Path,
-        input_shape: &[u32],
-        classes: u32,
+        specification: &v1::Dataset,
         device: Device,
     ) -> Result<Self, DatasetError> {
-        let labels = read_integers(folder, "y.npy", i64::from(classes))?;
+        let v1::Dataset { input_shape, classes, folds, fold, .. } = specification;
+        let labels = read_integers(&folder.join("y.npy"), i64::from(*classes))?;
         let count = labels.size()[0];
         let path = folder.join("x.npy");
-        let inputs = npy::read(&path)?;
+        let inputs = Arc::new(Array::open(&path)?);
         let mut wanted = vec![count];
         wanted.extend(input_shape.iter().copied().map(i64::from));
-        if inputs.size() != wanted {
-            let problem = format!("its shape is {:?} instead of {wanted:?}", inputs.size());
+        if inputs.shape() != wanted {
+            let problem = format!("its shape is {:?} instead of {wanted:?}", inputs.shape());
             return Err(DatasetError::Content { path, problem });
         }
-        let groups = if folder.join(GROUPS).exists() {
-            let groups = read_integers(folder, GROUPS, i64::MAX)?;
+        let path = folder.join(GROUPS);
+        let groups = if path.exists() {
+            let groups = read_integers(&path, i64::MAX)?;
             if groups.size() != [count] {
                 let problem = format!("its shape is {:?} instead of [{count}]", groups.size());
-                return Err(DatasetError::Content { path: folder.join(GROUPS), problem });
+                return Err(DatasetError::Content { path, problem });
             }
             Some(groups)
         } else {
             None
         };
-        let part = |file| -> Result<Examples, DatasetError> {
-            let rows = read_integers(folder, file, count)?;
-            let inputs = inputs.f_index_select(0, &rows)?.f_to_kind(Kind::Float)?;
+        let part = |files: &[PathBuf]| -> Result<Examples, DatasetError> {
+            let rows: Vec<Tensor> =
+                files.iter().map(|path| read_integers(path, count)).collect::<Result<_, _>>()?;
+            // The order of the file, whatever the folds are.
+            let (rows, _) = Tensor::f_cat(&rows, 0)?.f_sort(0, false)?;
             let labels = labels.f_index_select(0, &rows)?;
             let tracks = match &groups {
                 Some(groups) => Tracks::new(&groups.f_index_select(0, &rows)?, &labels, device)?,
                 None => None,
             };
-            Ok(Examples { inputs: inputs.f_to(device)?, labels: labels.f_to(device)?, tracks })
+            let row = |row| usize::try_from(row).expect("it is in range");
+            let rows = Vec::<i64>::try_from(&rows)?.into_iter().map(row).collect();
+            let rows = Rows::new(Arc::clone(&inputs), rows, device);
+            Ok(Examples::new(rows, labels.f_to(device)?, tracks))
         };
-        Ok(Self { train: part("train.npy")?, validation: part("validation.npy")? })
+        let [train, validation] = parts(folder, *folds, *fold);
+        Ok(Self { train: part(&train)?, validation: part(&validation)? })
+    }
+
+    /// What the inputs of both parts take on the device, in bytes.
+    pub(crate) fn input_bytes(&self) -> u64 {
+        self.train.input_bytes().saturating_add(self.validation.input_bytes())
+    }
+
+    /// Puts the inputs where they are to lie; what lies there already stays.
+    ///
+    /// # Errors
+    ///
+    /// [`DatasetError::Torch`] if the device has no room for them.
+    pub(crate) fn place(&mut self, placement: Placement) -> Result<(), DatasetError> {
+        self.train.place(placement)?;
+        self.validation.place(placement)
     }
 }
 
+/// The files with the row numbers of what is trained on, and of what is validated
+/// on.
+///
+/// - `folds`: how many there are, if any
+/// - `fold`: the one to validate on, from 1
+fn parts(folder: &Path, folds: u32, fold: u32) -> [Vec<PathBuf>; 2] {
+    if folds == 0 {
+        return ["train.npy", "validation.npy"].map(|file| vec![folder.join(file)]);
+    }
+    let file = |number| folder.join(format!("fold-{number}.npy"));
+    [(1..=folds).filter(|number| *number != fold).map(file).collect(), vec![file(fold)]]
+}
+
 /// Reads `[n]` integers in `0..limit`, `n` at least one, as i64 on the CPU.
-fn read_integers(folder: &Path, file: &str, limit: i64) -> Result<Tensor, DatasetError> {
-    let path = folder.join(file);
-    let values = npy::read(&path)?;
+fn read_integers(path: &Path, limit: i64) -> Result<Tensor, DatasetError> {
+    let values = npy::read(path)?;
     let problem = match (values.size().as_slice(), values.f_kind()?) {
         ([0], _) => "it is empty".to_owned(),
         ([_], Kind::Uint8 | Kind::Int16 | Kind::Int | Kind::Int64) => {
@@ -147,21 +136,44 @@ fn read_integers(folder: &Path, file: &str, limit: i64) -> Result<Tensor, Datase
         }
         (shape, kind) => format!("expected a row of integers, not {kind:?} of shape {shape:?}"),
     };
-    Err(DatasetError::Content { path, problem })
+    Err(DatasetError::Content { path: path.to_owned(), problem })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::testing::{self, specification};
+
+    #[test]
+    fn each_fold_validates_and_the_others_train() {
+        let folder = testing::write_dataset(6, &[1], 2);
+        for (fold, rows) in [(1, [5_i64, 0]), (2, [1, 3]), (3, [2, 4])] {
+            let file = folder.path().join(format!("fold-{fold}.npy"));
+            Tensor::from_slice(&rows).write_npy(file).expect("the folder is writable");
+        }
+        let labels = |examples: &Examples| {
+            Vec::<i64>::try_from(&examples.labels).expect("a row of integers")
+        };
+        let read = |fold| {
+            let specification = v1::Dataset { folds: 3, fold, ..specification(&[1], 2) };
+            Dataset::open(folder.path(), &specification, Device::Cpu)
+        };
+        let second = read(2).expect("just written");
+        // Rows 1 and 3 validate; 0, 2, 4 and 5 train, in this order.
+        assert_eq!(labels(&second.validation), [1, 1]);
+        assert_eq!(labels(&second.train), [0, 0, 0, 1]);
+        let error = read(4).expect_err("there are three").to_string();
+        assert!(error.contains("fold-4.npy: No such file"), "{error}");
+    }
 
     #[test]
     fn parts_hold_their_rows() {
         let folder = testing::write_dataset(10, &[2, 2, 1], 2);
-        let dataset =
-            Dataset::read(folder.path(), &[2, 2, 1], 2, Device::Cpu).expect("just written");
+        let dataset = Dataset::open(folder.path(), &specification(&[2, 2, 1], 2), Device::Cpu)
+            .expect("just written");
         assert_eq!(dataset.train.len() + dataset.validation.len(), 9);
-        assert_eq!(dataset.train.inputs.size()[1..], [2, 2, 1]);
+        let batch = dataset.train.in_order(3).expect("a thread").next().expect("there are seven");
+        assert_eq!(batch.expect("small").inputs.size(), [3, 2, 2, 1]);
         assert!(dataset.train.tracks.is_none());
     }
 
@@ -171,7 +183,7 @@ mod tests {
         let read = |groups: [i64; 10]| {
             let groups = Tensor::from_slice(&groups);
             groups.write_npy(folder.path().join(GROUPS)).expect("the folder is writable");
-            Dataset::read(folder.path(), &[2, 2, 1], 2, Device::Cpu)
+            Dataset::open(folder.path(), &specification(&[2, 2, 1], 2), Device::Cpu)
         };
         // Rows 0 to 6 are to train on, 7 and 8 to validate on; classes alternate.
         let dataset = read([7, 3, 7, 9, 7, 3, 4, 9, 8, 0]).expect("just written");
@@ -183,7 +195,8 @@ mod tests {
         assert!(mixed.train.tracks.is_none(), "one track of two classes");
         assert!(read([-1, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
         Tensor::from_slice(&[0_i64; 9]).write_npy(folder.path().join(GROUPS)).expect("writable");
-        let error = Dataset::read(folder.path(), &[2, 2, 1], 2, Device::Cpu).expect_err("short");
+        let error = Dataset::open(folder.path(), &specification(&[2, 2, 1], 2), Device::Cpu)
+            .expect_err("short");
         let error = error.to_string();
         assert!(error.ends_with("groups.npy: its shape is [9] instead of [10]"), "{error}");
     }
@@ -192,7 +205,7 @@ mod tests {
     fn files_that_contradict_the_specification_are_named() {
         let folder = testing::write_dataset(10, &[2, 2, 1], 2);
         let error = |shape: &[u32], classes| {
-            Dataset::read(folder.path(), shape, classes, Device::Cpu)
+            Dataset::open(folder.path(), &specification(shape, classes), Device::Cpu)
                 .expect_err("the specification is wrong")
                 .to_string()
         };

@@ -92,11 +92,24 @@ pub(crate) struct OpenDevice {
     /// All of its memory; of the CPU's, what this process may use. Absent if
     /// nothing tells.
     pub(crate) memory_bytes: Option<u64>,
+    /// Of a GPU: what nobody used when it was opened. Later, what this process
+    /// has freed does not count as free there, although it is used again.
+    pub(crate) free_at_first_bytes: Option<u64>,
     /// Whether it calculates in bf16.
     pub(crate) has_bf16: bool,
 }
 
 impl OpenDevice {
+    /// How much memory this process may take, in bytes, with what it has already:
+    /// what no other one uses. `None` if nothing tells.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        let free = match self.device {
+            Device::Cpu => host::free_bytes(),
+            Device::Cuda(_) | Device::Mps | Device::Vulkan => self.free_at_first_bytes,
+        };
+        [free, self.memory_bytes].into_iter().flatten().min()
+    }
+
     /// Makes allocations fail that the device cannot hold, where it would not by
     /// itself: on the CPU. To be called before training.
     ///
@@ -131,6 +144,7 @@ pub(crate) fn open(choice: DeviceChoice, threads: Option<u16>) -> Result<OpenDev
         name: "cpu".to_owned(),
         description: format!("cpu, {threads} {noun}"),
         memory_bytes: host::memory_bytes(),
+        free_at_first_bytes: None,
         has_bf16: host::has_bf16(),
     };
     match choice {
@@ -165,6 +179,7 @@ fn cuda(number: usize) -> Result<OpenDevice, DeviceError> {
         description: name.clone(),
         name,
         memory_bytes: gpu.memory_bytes,
+        free_at_first_bytes: gpu.free_bytes,
         has_bf16: gpu.has_bf16,
     })
 }
@@ -210,7 +225,8 @@ mod tests {
         let device = open(DeviceChoice::Cpu, Some(1)).expect("the CPU is always there");
         assert_eq!(device.device, Device::Cpu);
         assert_eq!((device.name.as_str(), device.description.as_str()), ("cpu", "cpu, 1 thread"));
-        assert!(device.memory_bytes.is_some());
+        let (free, all) = (device.free_bytes(), device.memory_bytes);
+        assert!(all.is_some() && free.is_some() && free <= all);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) enum TrainingError {
     /// Training has left the range of numbers.
     #[error("{metric} is {value} at epoch {epoch}")]
     Diverged { metric: String, value: f64, epoch: u32 },
-    /// The device's memory would not hold it.
+    /// The device's memory would not hold it, not even without the examples.
     #[error("{}", too_large(.needed, device, *bytes))]
     TooLarge { needed: Estimate, device: String, bytes: u64 },
     /// The checkpoint to start from is none to start from.
@@ -102,6 +102,9 @@ pub(crate) enum DatasetError {
     /// A file is not what it should be.
     #[error("{}: {problem}", path.display())]
     Content { path: PathBuf, problem: String },
+    /// The thread that reads examples ahead cannot be had.
+    #[error("no thread can be started to read examples: {0}")]
+    Thread(std::io::Error),
     /// libtorch refused an operation, most likely for want of memory.
     #[error("{}", brief(.0))]
     Torch(#[from] TchError),
@@ -191,23 +194,21 @@ fn brief(error: &TchError) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// `needs about 31.2 GiB (weights 0.1, optimizer 0.2, activations 30.9), but cpu
-/// has 23.5 GiB`
+/// `needs about 31.3 GiB (weights 0.1, optimizer 0.2, activations 30.9, batches
+/// ahead 0.1), but cpu has 23.5 GiB`
 fn too_large(needed: &Estimate, device: &str, bytes: u64) -> String {
     let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let parts = [
         ("weights", needed.weights_bytes),
         ("optimizer", needed.optimizer_bytes),
         ("activations", needed.activations_bytes),
-        ("examples", needed.examples_bytes),
+        ("batches ahead", needed.ahead_bytes),
     ];
-    // The number of examples is not always known.
-    let parts = parts.into_iter().filter(|(name, bytes)| *bytes > 0 || *name != "examples");
     let parts = parts.map(|(name, bytes)| format!("{name} {:.1}", gibibytes(bytes)));
     format!(
         "needs about {:.1} GiB ({}), but {device} has {:.1} GiB",
-        gibibytes(needed.total()),
-        parts.collect::<Vec<_>>().join(", "),
+        gibibytes(needed.least()),
+        parts.join(", "),
         gibibytes(bytes)
     )
 }
@@ -241,7 +242,8 @@ mod tests {
             weights_bytes: gibibytes(0.1),
             optimizer_bytes: gibibytes(0.2),
             activations_bytes: gibibytes(30.9),
-            examples_bytes: 0,
+            examples_bytes: gibibytes(50.0),
+            ahead_bytes: gibibytes(0.1),
         };
         let failure = |needed| {
             let bytes = gibibytes(23.5);
@@ -250,11 +252,9 @@ mod tests {
         assert_eq!(failure(needed).kind, FailureKind::OutOfMemory);
         assert_eq!(
             failure(needed).message,
-            "needs about 31.2 GiB (weights 0.1, optimizer 0.2, activations 30.9), but cpu has \
-             23.5 GiB"
+            "needs about 31.3 GiB (weights 0.1, optimizer 0.2, activations 30.9, batches ahead \
+             0.1), but cpu has 23.5 GiB"
         );
-        let needed = Estimate { examples_bytes: gibibytes(2.0), ..needed };
-        assert!(failure(needed).message.contains("activations 30.9, examples 2.0)"));
     }
 
     #[test]

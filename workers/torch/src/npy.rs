@@ -1,12 +1,13 @@
-//! Reads NumPy's `.npy` files into tensors.
+//! Reads NumPy's `.npy` files: small ones into tensors, large ones row by row.
 //!
 //! tch has a reader too, but it trusts the header: a file that is cut short
 //! makes it read beyond its buffer. Here the header must fit the file.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read};
+use std::io::{Error, ErrorKind, Read, Seek};
 use std::path::Path;
 
+use memmap2::{Advice, Mmap};
 use tch::{Kind, Tensor};
 
 use crate::error::DatasetError;
@@ -27,6 +28,83 @@ impl Header {
         self.shape.iter().try_fold(self.kind.elt_size_in_bytes(), |bytes, &size| {
             bytes.checked_mul(usize::try_from(size).ok()?)
         })
+    }
+}
+
+/// An array that stays in its file, of which rows are read.
+///
+/// The file is mapped into memory: the system keeps as much of it as it has room
+/// for, and reads the rest again when it is needed. A dataset's folder is
+/// written under another name and renamed, and never written to thereafter. If
+/// somebody cuts a file short all the same while it is mapped, the system ends
+/// this process with SIGBUS, and its execution is tried again elsewhere.
+#[derive(Debug)]
+pub(crate) struct Array {
+    map: Mmap,
+    /// Where in the file the rows begin.
+    start: usize,
+    header: Header,
+    row_bytes: usize,
+}
+
+impl Array {
+    /// Maps an array of at least one axis.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`]; and if the file cannot be mapped.
+    pub(crate) fn open(path: &Path) -> Result<Self, DatasetError> {
+        let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
+        let malformed = |problem: &str| DatasetError::Content {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let header = read_header(&mut file).map_err(unreadable)?;
+        let header = parse_header(&header).map_err(malformed)?;
+        let start = file.stream_position().map_err(unreadable)?;
+        let start = usize::try_from(start).expect("a header is short");
+        // SAFETY: the bytes must not change while they are borrowed. Nobody
+        // writes to a dataset's folder once it has its name; whoever does gets
+        // wrong numbers, and cutting the file short ends the process.
+        let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
+        if header.array_bytes() != map.len().checked_sub(start) {
+            return Err(malformed("its length does not fit the shape in its header"));
+        }
+        let Some((_, row)) = header.shape.split_first() else {
+            return Err(malformed("it is a single number"));
+        };
+        let row = Header { kind: header.kind, shape: row.to_vec() };
+        let row_bytes = row.array_bytes().ok_or_else(|| malformed("its rows are too long"))?;
+        Ok(Self { map, start, header, row_bytes })
+    }
+
+    pub(crate) fn shape(&self) -> &[i64] {
+        &self.header.shape
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.header.kind
+    }
+
+    /// The bytes of a row, in the file's type, low bytes first; the row must be
+    /// there.
+    pub(crate) fn row(&self, row: usize) -> &[u8] {
+        let start = self.start + row * self.row_bytes;
+        &self.map[start..start + self.row_bytes]
+    }
+
+    /// Tells the system that rows are read in no order, so that it reads nothing
+    /// that is not asked for.
+    pub(crate) fn expect_no_order(&self) {
+        // A refusal is worth only speed; here and below.
+        let _ = self.map.advise(Advice::Random);
+    }
+
+    /// Tells the system that a row is about to be read.
+    pub(crate) fn expect(&self, row: usize) {
+        let start = self.start + row * self.row_bytes;
+        let _ = self.map.advise_range(Advice::WillNeed, start, self.row_bytes);
     }
 }
 
@@ -92,7 +170,8 @@ fn parse_header(header: &str) -> Result<Header, &'static str> {
         Some(("<i8", _)) => Kind::Int64,
         Some(("<i4", _)) => Kind::Int,
         Some(("<i2", _)) => Kind::Int16,
-        Some(("|u1", _)) => Kind::Uint8,
+        // A byte has no order; tch writes the latter.
+        Some(("|u1" | "<u1", _)) => Kind::Uint8,
         Some(_) => return Err("its element type is not supported"),
         None => return Err("its header names no element type"),
     };
@@ -122,6 +201,24 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_those_of_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.npy");
+        let written = Tensor::arange(24, (Kind::Int, tch::Device::Cpu)).view([4, 3, 2]);
+        written.write_npy(&path).expect("the folder is writable");
+        let array = Array::open(&path).expect("just written");
+        assert_eq!((array.shape(), array.kind()), ([4, 3, 2].as_slice(), Kind::Int));
+        array.expect_no_order();
+        array.expect(3);
+        assert_eq!(array.row(0)[..8], [0, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(array.row(3)[..4], [18, 0, 0, 0]);
+        assert_eq!(array.row(3).len(), 24);
+        Tensor::from(3.0).write_npy(&path).expect("the folder is writable");
+        let error = Array::open(&path).expect_err("no rows").to_string();
+        assert!(error.ends_with("x.npy: it is a single number"), "{error}");
+    }
+
+    #[test]
     fn a_file_of_another_length_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("x.npy");
@@ -131,8 +228,10 @@ mod tests {
         for end in 0..whole.len() {
             std::fs::write(&path, &whole[..end]).expect("the folder is writable");
             assert!(read(&path).is_err(), "cut after {end} bytes");
+            assert!(Array::open(&path).is_err(), "cut after {end} bytes");
         }
         std::fs::write(&path, [&whole[..], &[0]].concat()).expect("the folder is writable");
+        assert!(Array::open(&path).is_err());
         let error = read(&path).expect_err("one byte too many").to_string();
         assert!(error.ends_with("its length does not fit the shape in its header"), "{error}");
     }

@@ -6,14 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::parallel::Merge;
 use sweep_proto::v1::{
-    Activation, Add, BatchNorm, Branch, Concatenate, Conv1d, Conv2d, Dense, Dropout, Flatten,
-    Function, Gru, Layer, Lstm, Model, Padding, Parallel, Pool2d, Reduction, SimpleRnn, Size,
-    ToSequence,
+    Activation, Add, BatchNorm, Branch, Concatenate, Conv1d, Conv2d, Dataset, Dense, Dropout,
+    Flatten, Function, Gru, Layer, Lstm, Model, Padding, Parallel, Pool2d, Reduction, SimpleRnn,
+    Size, ToSequence,
 };
 use tch::Tensor;
 use tempfile::TempDir;
 
 use crate::metrics::{Reported, Schema};
+use crate::network::Network;
 
 /// Seeds torch's generator and keeps it from other tests until the guard is dropped.
 ///
@@ -54,6 +55,17 @@ pub(crate) fn write_dataset(examples: i64, shape: &[i64], classes: i64) -> TempD
     let validation: Vec<i64> = rows(|row| row == 7 || row == 8);
     write("validation.npy", &Tensor::from_slice(&validation));
     folder
+}
+
+/// Adapts a network to examples, so many at a time.
+pub(crate) fn adapt(network: &mut Network, inputs: &Tensor, batch_size: i64) {
+    let batches = || Ok(inputs.split(batch_size, 0).into_iter().map(Ok));
+    network.adapt(batches).expect("shapes fit");
+}
+
+/// What such a dataset is, without folds.
+pub(crate) fn specification(input_shape: &[u32], classes: u32) -> Dataset {
+    Dataset { input_shape: input_shape.to_vec(), classes, ..Dataset::default() }
 }
 
 /// All values of a tensor, in order.
@@ -119,6 +131,7 @@ fn word(kind: &LayerKind) -> &'static str {
         LayerKind::Activation(_) => "activation",
         LayerKind::Rescaling(_) => "rescaling",
         LayerKind::Normalization(_) => "normalization",
+        LayerKind::MinMaxScaling(_) => "min_max_scaling",
         LayerKind::SpecAugment(_) => "spec_augment",
         LayerKind::Parallel(_) => "parallel",
         LayerKind::MobilenetV2(_) => "mobilenet_v2",

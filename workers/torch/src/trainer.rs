@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use sweep_proto::memory;
+use sweep_proto::memory::{self, Estimate};
 use sweep_proto::v1::{self, Precision};
 use sweep_session::{Epochs, Execution, Failure, Trained, Trainer};
 use tch::Kind;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Placement};
 use crate::device::OpenDevice;
 use crate::error::TrainingError;
 use crate::loss::{self, Loss};
@@ -16,6 +16,10 @@ use crate::plan::Plan;
 use crate::training::{self, Fit, Method, Progress};
 use crate::weights::Snapshot;
 use crate::{allocator, checkpoint};
+
+/// The share of the device's free memory that training may take by the estimate
+/// if the inputs are to lie there, 2/3: some networks take half as much again.
+const COMFORT: (u64, u64) = (2, 3);
 
 /// Trains executions on one device.
 ///
@@ -29,11 +33,16 @@ pub(crate) struct TorchTrainer {
     device: OpenDevice,
     /// The dataset of the last execution, which is most likely the next one's too.
     dataset: Option<Loaded>,
+    /// Where inputs lie while they are trained on, which else is decided for each
+    /// execution.
+    placement: Option<Placement>,
+    /// The dataset of which the log says that it is read from its file.
+    told_of_file: Option<PathBuf>,
     /// Whether the log says that the device has no bf16.
     told_of_precision: bool,
 }
 
-/// A dataset on the device, and what it was read for.
+/// A dataset, and what it was opened for.
 #[derive(Debug)]
 struct Loaded {
     folder: PathBuf,
@@ -43,7 +52,13 @@ struct Loaded {
 
 impl TorchTrainer {
     pub(crate) fn new(device: OpenDevice) -> Self {
-        Self { device, dataset: None, told_of_precision: false }
+        Self {
+            device,
+            dataset: None,
+            placement: None,
+            told_of_file: None,
+            told_of_precision: false,
+        }
     }
 
     fn execute(
@@ -53,14 +68,14 @@ impl TorchTrainer {
     ) -> Result<Trained, TrainingError> {
         let plan = Plan::new(&execution.specification)?;
         let precision = self.precision(plan.precision);
-        self.check_memory(&execution.specification, precision)?;
+        let needed = self.check_memory(&execution.specification, precision)?;
         // Everything random draws from this one generator, and one execution
         // runs at a time, so that nothing is left over from the one before.
         // From here on come the initial weights; every epoch seeds it again.
         tch::manual_seed(execution.seed.cast_signed());
         let v1::Dataset { input_shape, classes, .. } = &plan.dataset;
         let mut network = Network::build(&plan.model, input_shape, *classes, self.device.device)?;
-        let dataset = self.dataset(execution, &plan.dataset)?;
+        let dataset = self.dataset(execution, &plan.dataset, &needed)?;
         let weights = plan.class_weights.as_ref();
         let weights = weights.map(|w| loss::class_weights(w, &dataset.train.labels, *classes));
         let loss = Loss::of(&mut network, &plan.loss, *classes, weights.transpose()?)?;
@@ -71,7 +86,10 @@ impl TorchTrainer {
             Some(checkpoint) => {
                 checkpoint::restore(checkpoint, execution, &network, &mut progress)?;
             }
-            None => network.adapt(&dataset.train.inputs, plan.batch_size)?,
+            None => network.adapt(|| {
+                let batches = dataset.train.in_order(plan.batch_size)?;
+                Ok(batches.map(|batch| Ok(batch?.inputs)))
+            })?,
         }
         let (plan, schema, method, seed) = (&plan, &schema, &method, execution.seed);
         let fit = Fit { plan, schema, dataset, method, seed };
@@ -84,25 +102,27 @@ impl TorchTrainer {
         Ok(Trained { weights, checkpoint: checkpoint.transpose()? })
     }
 
-    /// Refuses what the device's memory cannot hold.
+    /// About how much memory an execution takes; refuses what the device cannot
+    /// hold, even if the examples stay in their file.
     fn check_memory(
         &self,
         specification: &v1::Specification,
         precision: Kind,
-    ) -> Result<(), TrainingError> {
+    ) -> Result<Estimate, TrainingError> {
         let v1::Specification { model, training, dataset, .. } = specification;
-        let (Some(model), Some(training), Some(dataset)) = (model, training, dataset) else {
-            return Ok(());
-        };
+        let missing = TrainingError::missing;
+        let model = model.as_ref().ok_or(missing("model"))?;
+        let training = training.as_ref().ok_or(missing("training"))?;
+        let dataset = dataset.as_ref().ok_or(missing("dataset"))?;
         // What will be used, whatever is asked for.
         let precision = if precision == Kind::BFloat16 { Precision::Bf16 } else { Precision::F32 };
         let training = v1::Training { precision: precision.into(), ..training.clone() };
         let needed = memory::estimate(model, &training, dataset)?;
         match self.device.memory_bytes {
-            Some(bytes) if needed.total() > bytes => {
+            Some(bytes) if needed.least() > bytes => {
                 Err(TrainingError::TooLarge { needed, device: self.device.name.clone(), bytes })
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None => Ok(needed),
         }
     }
 
@@ -126,31 +146,52 @@ impl TorchTrainer {
         }
     }
 
-    /// The execution's dataset, read if it is not that of the execution before.
+    /// The execution's dataset, its inputs where they are to lie; opened if it is
+    /// not that of the execution before.
+    ///
+    /// - `needed`: what the execution takes, apart from the inputs
     fn dataset(
         &mut self,
         execution: &Execution,
         specification: &v1::Dataset,
+        needed: &Estimate,
     ) -> Result<&Dataset, TrainingError> {
         let kept = self.dataset.take_if(|loaded| {
             loaded.folder == execution.dataset && loaded.specification == *specification
         });
-        // Another one is dropped before the new one is read: a device may not hold both.
+        // Another one is dropped before the new one is placed: a device may not
+        // hold both.
         self.dataset = None;
-        let loaded = match kept {
+        let mut loaded = match kept {
             Some(loaded) => loaded,
             None => Loaded {
                 folder: execution.dataset.clone(),
                 specification: specification.clone(),
-                dataset: Dataset::read(
-                    &execution.dataset,
-                    &specification.input_shape,
-                    specification.classes,
-                    self.device.device,
-                )?,
+                dataset: Dataset::open(&execution.dataset, specification, self.device.device)?,
             },
         };
+        let input_bytes = loaded.dataset.input_bytes();
+        let fitting = || self.placement_for(needed, input_bytes);
+        let placement = self.placement.unwrap_or_else(fitting);
+        if placement == Placement::InFile && self.told_of_file.as_ref() != Some(&loaded.folder) {
+            self.told_of_file = Some(loaded.folder.clone());
+            tracing::info!(
+                "{} has no room for {} MiB of examples: they are read from their file",
+                self.device.name,
+                input_bytes >> 20
+            );
+        }
+        loaded.dataset.place(placement)?;
         Ok(&self.dataset.insert(loaded).dataset)
+    }
+
+    /// Where inputs of so many bytes are to lie.
+    fn placement_for(&self, needed: &Estimate, input_bytes: u64) -> Placement {
+        let all = needed.training_bytes().saturating_add(input_bytes);
+        match self.device.free_bytes() {
+            Some(free) if all > free / COMFORT.1 * COMFORT.0 => Placement::InFile,
+            Some(_) | None => Placement::OnDevice,
+        }
     }
 }
 

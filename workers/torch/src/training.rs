@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use sweep_session::Epochs;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
-use crate::dataset::{Dataset, Examples};
+use crate::dataset::{self, Dataset, Examples};
 use crate::error::TrainingError;
 use crate::loss::Loss;
 use crate::metrics::goals::{Aim, Best, EarlyStopping, Verdict};
@@ -209,22 +209,17 @@ impl Fit<'_> {
         epochs: &dyn Epochs,
     ) -> Result<Option<Scores>, TrainingError> {
         let examples = &self.dataset.train;
-        let device = examples.labels.device();
-        // Drawn on the CPU, so that the order is the same on every device.
-        let order = Tensor::f_randperm(examples.len(), (Kind::Int64, Device::Cpu))?.f_to(device)?;
         let mut totals = self.totals(examples)?;
-        for rows in order.f_split(self.plan.batch_size, 0)? {
+        for batch in examples.shuffled(self.plan.batch_size)? {
             if !epochs.wanted() {
                 return Ok(None);
             }
-            let inputs = examples.inputs.f_index_select(0, &rows)?;
-            let labels = examples.labels.f_index_select(0, &rows)?;
-            let tracks = examples.tracks.as_ref();
-            let tracks = tracks.map(|tracks| tracks.of_examples.f_index_select(0, &rows));
+            let batch = batch?;
+            let (inputs, labels) = (&batch.inputs, &batch.labels);
             let rate = progress.learning_rate(epoch);
             let optimizer = &mut progress.optimizer;
-            let (loss, outputs) = self.method.step(network, optimizer, rate, &inputs, &labels)?;
-            self.add(&mut totals, &loss, &outputs, &labels, tracks.transpose()?.as_ref())?;
+            let (loss, outputs) = self.method.step(network, optimizer, rate, inputs, labels)?;
+            self.add(&mut totals, &loss, &outputs, &batch)?;
         }
         Ok(Some(totals.read()?))
     }
@@ -240,23 +235,17 @@ impl Fit<'_> {
         let examples = &self.dataset.validation;
         let mut totals = self.totals(examples)?;
         let penalty = network.penalty()?;
-        let mut start = 0;
-        while start < examples.len() {
+        for batch in examples.in_order(self.plan.batch_size)? {
             if !epochs.wanted() {
                 return Ok(None);
             }
-            let length = self.plan.batch_size.min(examples.len() - start);
-            let inputs = examples.inputs.f_narrow(0, start, length)?;
-            let labels = examples.labels.f_narrow(0, start, length)?;
-            let tracks = examples.tracks.as_ref();
-            let tracks = tracks.map(|tracks| tracks.of_examples.f_narrow(0, start, length));
-            let outputs = self.method.forward(network, &inputs, Mode::Inference)?;
-            let mut loss = self.method.loss.mean(&outputs, &labels)?;
+            let batch = batch?;
+            let outputs = self.method.forward(network, &batch.inputs, Mode::Inference)?;
+            let mut loss = self.method.loss.mean(&outputs, &batch.labels)?;
             if let Some(penalty) = &penalty {
                 loss = loss.f_add(penalty)?;
             }
-            self.add(&mut totals, &loss, &outputs, &labels, tracks.transpose()?.as_ref())?;
-            start += length;
+            self.add(&mut totals, &loss, &outputs, &batch)?;
         }
         Ok(Some(totals.read()?))
     }
@@ -272,13 +261,13 @@ impl Fit<'_> {
         totals: &mut Totals<'_>,
         loss: &Tensor,
         outputs: &Tensor,
-        labels: &Tensor,
-        tracks: Option<&Tensor>,
+        of: &dataset::Batch,
     ) -> Result<(), TchError> {
         let scores = self.method.loss.scores(outputs)?;
+        let tracks = of.tracks.as_ref();
         let probabilities = tracks.map(|_| self.method.loss.probabilities(outputs)).transpose()?;
         let tracks = probabilities.as_ref().zip(tracks);
-        totals.add(&Batch { loss, scores: &scores, labels, tracks })
+        totals.add(&Batch { loss, scores: &scores, labels: &of.labels, tracks })
     }
 }
 

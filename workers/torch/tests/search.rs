@@ -154,6 +154,31 @@ fn a_network_that_nobody_planned_for_is_searched_and_gives_the_same_numbers_twic
     assert_eq!(numbers(), first);
 }
 
+#[test]
+fn each_execution_of_a_trial_validates_on_another_fold() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let experiment = EXPERIMENT
+        .replace("max_trials: 2, executions_per_trial: 2", "max_trials: 1")
+        .replace("validation: 0.25", "folds: 3")
+        .replace("epochs: 15", "epochs: 2");
+    let output = study(folder.path(), "small", &experiment).output().expect("sweep starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let numbers = measurements(folder.path(), "small", &NUMBERS);
+    let executions: Vec<&str> = numbers.iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(executions, ["0", "0", "1", "1", "2", "2"]);
+
+    let splits = fs::read_to_string(folder.path().join("runs/small/splits.csv")).expect("written");
+    let of = |part: &str| splits.lines().filter(|line| line.ends_with(part)).count();
+    let sizes = [",fold-1", ",fold-2", ",fold-3", ",test"].map(of);
+    // Of 16 recordings a class, two are kept for the end.
+    assert_eq!(sizes, [14, 14, 14, 6]);
+    for row in &numbers {
+        let correct = row[6].parse::<f64>().expect("a number") * 14.0;
+        assert!((correct - correct.round()).abs() < 1e-4, "{row:?}: not of 14 examples");
+    }
+}
+
 fn kill_a_worker(parent: u32) {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let of_threads = || {

@@ -31,7 +31,8 @@ pub(in crate::data) struct Table {
     path: PathBuf,
     digest: String,
     classes: Vec<String>,
-    features: usize,
+    /// Names of the columns that are features.
+    features: Vec<String>,
     /// `[rows, features]`, C order.
     values: Vec<f32>,
     rows: Vec<Row>,
@@ -106,13 +107,19 @@ impl Table {
             }
             Some(_) | None => {}
         }
-        let (path, features) = (settings.file.clone(), features.len());
+        let features = features.iter().map(|column| column.name.clone()).collect();
+        let path = settings.file.clone();
         Ok(Self { path, digest, classes, features, values, rows })
     }
 
     /// Number of features of an example.
     pub(in crate::data) fn features(&self) -> usize {
-        self.features
+        self.features.len()
+    }
+
+    /// Names of the columns that are features, in order.
+    pub(in crate::data) fn feature_names(&self) -> &[String] {
+        &self.features
     }
 }
 
@@ -135,12 +142,16 @@ impl Input for Table {
     }
 
     fn write(&self, path: &Path, _progress: &dyn Progress) -> Result<Outcome, DataError> {
-        let mut file = Rows::create(path, &[self.features])?;
+        let mut file = Rows::create(path, &[self.features()])?;
         file.push(&self.values)?;
         file.finish()?;
-        let track = |row: &Row| Track { name: format!("row {}", row.number), class: row.class };
+        let track = |row: &Row| Track {
+            name: format!("row {}", row.number),
+            class: row.class,
+            sound: None,
+        };
         Ok(Outcome {
-            shape: vec![self.features],
+            shape: vec![self.features()],
             tracks: self.rows.iter().map(track).collect(),
             groups: (0..self.rows.len()).collect(),
             skipped: Vec::new(),

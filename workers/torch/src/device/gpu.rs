@@ -16,6 +16,10 @@ const FIRST_WITH_BF16: c_int = 8;
 type DeviceGet = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
 type DeviceGetName = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
 type DeviceTotalMemory = unsafe extern "C" fn(*mut usize, c_int) -> c_int;
+type PrimaryContextRetain = unsafe extern "C" fn(*mut *mut c_void, c_int) -> c_int;
+type ContextPush = unsafe extern "C" fn(*mut c_void) -> c_int;
+type ContextPop = unsafe extern "C" fn(*mut *mut c_void) -> c_int;
+type MemoryInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> c_int;
 type DeviceGetAttribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
 
 /// A GPU; what the driver does not tell is absent.
@@ -23,6 +27,8 @@ type DeviceGetAttribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_in
 pub(super) struct Gpu {
     pub(super) name: Option<String>,
     pub(super) memory_bytes: Option<u64>,
+    /// What nobody uses of it.
+    pub(super) free_bytes: Option<u64>,
     /// Whether it calculates in bf16.
     pub(super) has_bf16: bool,
 }
@@ -59,8 +65,31 @@ fn ask(number: usize) -> Option<Gpu> {
     Some(Gpu {
         name: name.map(|name| name.to_string_lossy().into_owned()),
         memory_bytes: sized.then(|| u64::try_from(memory_bytes).ok()).flatten(),
+        free_bytes: free_bytes(driver, device),
         has_bf16: capable && major >= FIRST_WITH_BF16,
     })
+}
+
+/// How much of a GPU's memory nobody uses. The driver tells it in a context: the
+/// primary one, which libtorch takes too, and which therefore stays.
+fn free_bytes(driver: *mut c_void, device: c_int) -> Option<u64> {
+    let mut context = std::ptr::null_mut();
+    let (mut free, mut total) = (0_usize, 0_usize);
+    // SAFETY: the types are those of cuda.h; a context is used only if it was
+    // given, and what is pushed is popped.
+    let is_told = unsafe {
+        let retain = function::<PrimaryContextRetain>(driver, c"cuDevicePrimaryCtxRetain")?;
+        let push = function::<ContextPush>(driver, c"cuCtxPushCurrent_v2")?;
+        let pop = function::<ContextPop>(driver, c"cuCtxPopCurrent_v2")?;
+        let info = function::<MemoryInfo>(driver, c"cuMemGetInfo_v2")?;
+        if retain(&raw mut context, device) != 0 || push(context) != 0 {
+            return None;
+        }
+        let is_told = info(&raw mut free, &raw mut total) == 0;
+        pop(&raw mut context);
+        is_told
+    };
+    is_told.then(|| u64::try_from(free).ok()).flatten()
 }
 
 /// A function of a library, if it has it.

@@ -11,9 +11,10 @@ const RESERVE: u64 = 16;
 /// the process is limited to. `None` if nothing tells.
 pub(super) fn memory_bytes() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
-    let machine = read("/proc/meminfo").and_then(|text| total_memory(&text));
+    let machine = read("/proc/meminfo").and_then(|text| kibibytes(&text, "MemTotal:"));
     let limits = [libc::RLIMIT_DATA, libc::RLIMIT_AS].map(|limit| soft_limit(limit).ok().flatten());
-    [machine, cgroup_limit(&read)].into_iter().chain(limits).flatten().min()
+    let groups = groups(&read).into_iter().map(|group| group.limit);
+    [machine].into_iter().chain(limits).flatten().chain(groups).min()
 }
 
 /// Whether the processor, or a library on it, multiplies matrices of bf16 faster
@@ -44,38 +45,67 @@ pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
     set_soft_limit(libc::RLIMIT_DATA, bytes - bytes / RESERVE)
 }
 
-/// The value of `MemTotal` in `/proc/meminfo`, in bytes.
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+/// How much memory this process may take, in bytes, with what it has already:
+/// what no other process uses. `None` if nothing tells.
+pub(super) fn free_bytes() -> Option<u64> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let own = read("/proc/self/status").and_then(|text| kibibytes(&text, "RssAnon:")).unwrap_or(0);
+    let machine = read("/proc/meminfo").and_then(|text| kibibytes(&text, "MemAvailable:"));
+    let machine = machine.map(|bytes| bytes.saturating_add(own));
+    let groups = groups(&read).into_iter().map(|group| {
+        let others = group.used.saturating_sub(own);
+        group.limit.saturating_sub(others)
+    });
+    groups.chain(machine).min()
+}
+
+/// A value in `/proc/meminfo` or in a process's `status`, in bytes.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
-/// The least limit of this process's control groups, of version 2 or 1.
+/// A control group whose processes may have only so much memory together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Group {
+    /// In bytes.
+    limit: u64,
+    /// What its processes have that is in no file, in bytes.
+    used: u64,
+}
+
+/// This process's control groups that have a limit, of version 2 or 1.
 ///
 /// A container may see its own group as the root, or a path that is not there;
 /// so all folders up to the root are looked into.
-fn cgroup_limit(read: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
+fn groups(read: &dyn Fn(&str) -> Option<String>) -> Vec<Group> {
     const ROOT: &str = "/sys/fs/cgroup";
-    let groups = read("/proc/self/cgroup")?;
-    let limits = groups.lines().flat_map(|line| {
+    let Some(groups) = read("/proc/self/cgroup") else { return Vec::new() };
+    let groups = groups.lines().flat_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
-        let (folder, file) = match parts.next() {
-            Some("") => (ROOT.to_owned(), "memory.max"),
+        let (folder, file, in_no_file) = match parts.next() {
+            Some("") => (ROOT.to_owned(), "memory.max", "anon "),
             Some(controllers) if controllers.split(',').any(|name| name == "memory") => {
-                (format!("{ROOT}/memory"), "memory.limit_in_bytes")
+                (format!("{ROOT}/memory"), "memory.limit_in_bytes", "total_rss ")
             }
             Some(_) | None => return Vec::new(),
         };
         let path = parts.next().unwrap_or("/");
         let ancestors = Path::new(path).ancestors().map(|path| path.display().to_string());
-        ancestors
-            .filter_map(|path| read(&format!("{folder}{}/{file}", path.trim_end_matches('/'))))
+        let group = |path: String| {
+            let folder = format!("{folder}{}", path.trim_end_matches('/'));
             // `max`, or a number so large that it is none.
-            .filter_map(|limit| limit.trim().parse::<u64>().ok())
-            .collect()
+            let limit = read(&format!("{folder}/{file}"))?.trim().parse().ok()?;
+            let used = read(&format!("{folder}/memory.stat")).and_then(|text| {
+                let value = text.lines().find_map(|line| line.strip_prefix(in_no_file))?;
+                value.trim().parse().ok()
+            });
+            Some(Group { limit, used: used.unwrap_or(0) })
+        };
+        ancestors.filter_map(group).collect()
     });
-    limits.min()
+    groups.collect()
 }
 
 #[cfg(target_env = "gnu")]
@@ -119,34 +149,40 @@ mod tests {
     }
 
     #[test]
-    fn the_total_is_read() {
+    fn numbers_are_found_by_their_names() {
         let text = "MemTotal:       24587912 kB\nMemFree:         9893120 kB\n";
-        assert_eq!(total_memory(text), Some(24_587_912 * 1024));
-        assert_eq!(total_memory("MemFree: 3 kB\n"), None);
+        assert_eq!(kibibytes(text, "MemTotal:"), Some(24_587_912 * 1024));
+        assert_eq!(kibibytes(text, "MemFree:"), Some(9_893_120 * 1024));
+        assert_eq!(kibibytes(text, "MemAvailable:"), None);
     }
 
     #[test]
-    fn the_least_limit_of_all_groups_counts() {
-        let limit = |files: &[(&str, &str)]| {
-            cgroup_limit(&|path| {
+    fn all_groups_with_a_limit_count() {
+        let groups = |files: &[(&str, &str)]| {
+            let groups = groups(&|path| {
                 let file = files.iter().find(|(name, _)| *name == path);
                 file.map(|(_, text)| (*text).to_owned())
-            })
+            });
+            groups.into_iter().map(|group| (group.limit, group.used)).collect::<Vec<_>>()
         };
         let group = |text: &'static str| ("/proc/self/cgroup", text);
-        assert_eq!(limit(&[]), None);
-        assert_eq!(limit(&[group("0::/\n"), ("/sys/fs/cgroup/memory.max", "4096\n")]), Some(4096));
+        assert_eq!(groups(&[]), []);
+        let root = [group("0::/\n"), ("/sys/fs/cgroup/memory.max", "4096\n")];
+        assert_eq!(groups(&root), [(4096, 0)]);
         let nested = [
             group("0::/jobs/7\n"),
             ("/sys/fs/cgroup/jobs/7/memory.max", "max\n"),
+            ("/sys/fs/cgroup/jobs/7/memory.stat", "anon 17\n"),
             ("/sys/fs/cgroup/jobs/memory.max", "8192\n"),
+            ("/sys/fs/cgroup/jobs/memory.stat", "anon 1000\nfile 5000\nanon_thp 3\n"),
         ];
-        assert_eq!(limit(&nested), Some(8192));
+        assert_eq!(groups(&nested), [(8192, 1000)]);
         let first = [
             group("5:cpu,cpuacct:/a\n4:memory:/a/b\n"),
             ("/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "100\n"),
+            ("/sys/fs/cgroup/memory/a/b/memory.stat", "rss 10\ntotal_rss 30\n"),
             ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
         ];
-        assert_eq!(limit(&first), Some(100));
+        assert_eq!(groups(&first), [(100, 30), (9_223_372_036_854_771_712, 0)]);
     }
 }

@@ -30,7 +30,7 @@ fn check(case: &Case, golden: &Golden) {
     drop(guard);
     let input = golden.get("input");
     if golden.0.contains_key("rows") {
-        network.adapt(golden.get("rows"), 3).expect(name);
+        testing::adapt(&mut network, golden.get("rows"), 3);
         let weights = golden.below("weights");
         for (weight, values) in network.weights() {
             if let Some(adapted) = weights.0.get(&weight).filter(|_| weight.contains("normal")) {

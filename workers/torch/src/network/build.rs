@@ -15,7 +15,7 @@ use super::convolution::{Conv, DepthwiseConv2d, SeparableConv2d};
 use super::dense::Dense;
 use super::mobilenet_v2::MobileNetV2;
 use super::noise::{Dropout, GaussianNoise, SpatialDropout};
-use super::normalization::{BatchNorm, LayerNorm, Normalization, Rescaling};
+use super::normalization::{BatchNorm, LayerNorm, MinMaxScaling, Normalization, Rescaling};
 use super::pooling::{GlobalPool, Pool};
 use super::recurrent::{Bidirectional, Recurrent};
 use super::reshape::{Flatten, Permute, Reshape, ToSequence};
@@ -116,7 +116,12 @@ impl<'a> Builder<'a> {
             LayerKind::Dense(options) => Box::new(Dense::build(options, features, device)?),
             LayerKind::Activation(options) => Box::new(Activate::build(options)?),
             LayerKind::Rescaling(options) => Box::new(Rescaling::build(options)),
-            LayerKind::Normalization(_) => Box::new(Normalization::build(features, device)?),
+            LayerKind::Normalization(options) => {
+                Box::new(Normalization::build(options, input, device)?)
+            }
+            LayerKind::MinMaxScaling(options) => {
+                Box::new(MinMaxScaling::build(options, input, device)?)
+            }
             LayerKind::SpecAugment(options) => Box::new(SpecAugment::build(options)),
             LayerKind::MobilenetV2(options) => Box::new(MobileNetV2::build(options, device)?),
             LayerKind::Parallel(_) => unreachable!("its branches are built with it"),

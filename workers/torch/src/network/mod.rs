@@ -38,7 +38,6 @@ use tch::{Device, TchError, Tensor};
 use self::activation::Activation;
 use self::build::Builder;
 pub(crate) use self::mobilenet_v2::WeightsFileError;
-use self::normalization::{Moments, Normalization};
 use self::regularization::Regularizer;
 use self::stage::Stage;
 use crate::error::TrainingError;
@@ -80,10 +79,19 @@ trait Layer: std::fmt::Debug + Send {
         false
     }
 
-    /// Itself, if it is the layer that is adapted to the data.
-    fn normalization(&mut self) -> Option<&mut Normalization> {
+    /// Itself, if it is a layer that is adapted to the data.
+    fn adaptive(&mut self) -> Option<&mut dyn Adaptive> {
         None
     }
+}
+
+/// A layer whose weights are numbers of the examples to train on.
+trait Adaptive {
+    /// Takes in a batch of what the layer gets.
+    fn take_in(&mut self, values: &Tensor) -> Result<(), TchError>;
+
+    /// Makes weights of all that was taken in.
+    fn adapt(&mut self) -> Result<(), TchError>;
 }
 
 /// A network with its weights.
@@ -156,24 +164,33 @@ impl Network {
         Ok(total)
     }
 
-    /// Gives every `normalization` the mean and variance of what it will get.
-    /// To be called once before training, unless the weights come from a file.
+    /// Gives every layer that scales by numbers of the examples those of what it
+    /// will get. To be called once before training, unless the weights come from
+    /// a file.
     ///
-    /// - `inputs`: the examples to train on, `[examples, ...]`
-    /// - `batch_size`: how many examples to pass through the layers at a time
-    pub(crate) fn adapt(&mut self, inputs: &Tensor, batch_size: i64) -> Result<(), TchError> {
+    /// - `batches`: gives the examples to train on, `[batch, ...]` each; called
+    ///   once for every such layer
+    ///
+    /// # Errors
+    ///
+    /// What the batches give, and [`TrainingError::Torch`].
+    pub(crate) fn adapt<B>(
+        &mut self,
+        mut batches: impl FnMut() -> Result<B, TrainingError>,
+    ) -> Result<(), TrainingError>
+    where
+        B: Iterator<Item = Result<Tensor, TrainingError>>,
+    {
         let _guard = tch::no_grad_guard();
         for place in 0..self.stages.len() {
             let (before, rest) = self.stages.split_at_mut(place);
-            let Some(normalization) = rest.first_mut().and_then(|it| it.layer.normalization())
-            else {
+            let Some(layer) = rest.first_mut().and_then(|stage| stage.layer.adaptive()) else {
                 continue;
             };
-            let mut moments = Moments::default();
-            for batch in inputs.f_split(batch_size.max(1), 0)? {
-                moments.add(&stage::forward(before, &batch, Mode::Inference)?)?;
+            for batch in batches()? {
+                layer.take_in(&stage::forward(before, &batch?, Mode::Inference)?)?;
             }
-            normalization.adapt(&moments)?;
+            layer.adapt()?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use tch::Device;
 
 mod checkpoints;
 mod memory;
+mod placement;
 mod settings;
 
 use super::*;
@@ -97,6 +98,7 @@ fn execution(folder: &Path, epochs: u32) -> Execution {
                 classes: CLASSES,
                 class_names: Vec::new(),
                 examples: 0,
+                ..v1::Dataset::default()
             }),
             objective: Some(Objective {
                 metric: "val_accuracy".into(),
@@ -125,6 +127,7 @@ fn trainer() -> TorchTrainer {
         name: "cpu".into(),
         description: "cpu, 2 threads".into(),
         memory_bytes: None,
+        free_at_first_bytes: None,
         has_bf16: false,
     })
 }

@@ -340,14 +340,14 @@ fn normalization_is_adapted_to_what_it_gets() {
     let kinds = [
         LayerKind::Rescaling(Rescaling { scale: 2.0, offset: 1.0 }),
         dropout(0.5),
-        LayerKind::Normalization(Normalization {}),
+        LayerKind::Normalization(Normalization::default()),
         flatten(),
         dense(1, Function::Linear),
     ];
     let mut network = build(kinds, &[3, 2]);
     let _guard = testing::seed(1);
     let inputs = Tensor::randn([50, 3, 2], (Kind::Float, Device::Cpu)) * 3.0 + 5.0;
-    network.adapt(&inputs, 8).expect("shapes fit");
+    testing::adapt(&mut network, &inputs, 8);
     let flat = (&inputs * 2.0 + 1.0).view([-1, 2]);
     assert_close("mean", &weight(&network, "normalization/mean"), &flat.mean_dim(0, false, None));
     let variance = flat.var_dim(0, false, false);

@@ -7,8 +7,8 @@ use sweep_proto::v1::bidirectional::Layer as Inner;
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::{
     Bidirectional, Conv1d, DepthwiseConv2d, Function, GaussianNoise, GlobalPool, Gru, Join,
-    LayerNorm, Lstm, MobileNetV2, Normalization, Padding, Permute, Pool1d, Pool2d, Reduction,
-    Rescaling, Reshape, SeparableConv2d, SimpleRnn, SpatialDropout, SpecAugment,
+    LayerNorm, Lstm, MinMaxScaling, MobileNetV2, Normalization, Padding, Permute, Pool1d, Pool2d,
+    Reduction, Rescaling, Reshape, SeparableConv2d, SimpleRnn, SpatialDropout, SpecAugment,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -74,7 +74,8 @@ fn every_layer() -> Vec<(&'static [u32], LayerKind)> {
         (SEQUENCE, LayerKind::SimpleRnn(simple)),
         (SEQUENCE, LayerKind::Bidirectional(both)),
         (SEQUENCE, LayerKind::Rescaling(Rescaling { scale: 0.5, offset: 1.0 })),
-        (SEQUENCE, LayerKind::Normalization(Normalization {})),
+        (SEQUENCE, LayerKind::Normalization(Normalization::default())),
+        (SEQUENCE, LayerKind::MinMaxScaling(MinMaxScaling { axes: None, low: -1.0, high: 1.0 })),
         (SEQUENCE, LayerKind::Reshape(Reshape { shape: vec![-1, 2] })),
         (SEQUENCE, LayerKind::Permute(Permute { dims: vec![2, 1] })),
         (IMAGE, conv2d(4, Function::Softmax)),
@@ -163,5 +164,5 @@ fn every_layer_runs_in_bf16() {
             assert!(values.isfinite().all().int64_value(&[]) == 1, "`{name}`");
         }
     }
-    assert_eq!(kinds.len(), 29, "every kind is among them");
+    assert_eq!(kinds.len(), 30, "every kind is among them");
 }

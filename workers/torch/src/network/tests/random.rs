@@ -8,10 +8,11 @@ use sweep_proto::v1::bidirectional::Layer as Inner;
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::parallel::Merge;
 use sweep_proto::v1::{
-    Activation, BatchNorm, Bidirectional, Concatenate, Conv1d, Conv2d, Dense, DepthwiseConv2d,
-    Dropout, Flatten, GaussianNoise, GlobalPool, Gru, Join, Layer, LayerNorm, Lstm, MobileNetV2,
-    Normalization, Padding, Permute, Pool1d, Pool2d, Reduction, Regularizer, Rescaling, Reshape,
-    SeparableConv2d, SimpleRnn, Size, SpatialDropout, SpecAugment, ToSequence,
+    Activation, Axes, BatchNorm, Bidirectional, Concatenate, Conv1d, Conv2d, Dense,
+    DepthwiseConv2d, Dropout, Flatten, GaussianNoise, GlobalPool, Gru, Join, Layer, LayerNorm,
+    Lstm, MinMaxScaling, MobileNetV2, Normalization, Padding, Permute, Pool1d, Pool2d, Reduction,
+    Regularizer, Rescaling, Reshape, SeparableConv2d, SimpleRnn, Size, SpatialDropout, SpecAugment,
+    ToSequence,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -76,6 +77,17 @@ impl Dice {
         (!self.one_in(6)).then_some(Activation { function: function.into(), slope })
     }
 
+    fn axes(&mut self, rank: usize) -> Option<Axes> {
+        let last = rank as i32;
+        let axes = match self.size(4) {
+            1 => return None,
+            2 => vec![],
+            3 => vec![-last],
+            _ => (1..=last).rev().collect(),
+        };
+        Some(Axes { axes })
+    }
+
     fn regularizer(&mut self) -> Option<Regularizer> {
         self.one_in(3).then_some(Regularizer { l1: 0.01, l2: 0.02 })
     }
@@ -124,7 +136,12 @@ impl Dice {
                 LayerKind::Permute(Permute { dims })
             }
             10 => LayerKind::Rescaling(Rescaling { scale: 0.5, offset: self.rate() }),
-            11 => LayerKind::Normalization(Normalization {}),
+            11 if self.one_in(2) => LayerKind::MinMaxScaling(MinMaxScaling {
+                axes: self.axes(rank),
+                low: 0.0,
+                high: 1.0,
+            }),
+            11 => LayerKind::Normalization(Normalization { axes: self.axes(rank) }),
             _ => self.parallel(shape, depth - 1),
         }
     }
@@ -387,5 +404,5 @@ fn random_networks_are_what_was_inferred() {
         }
     }
     assert!(accepted > NETWORKS / 2, "{accepted} were accepted");
-    assert_eq!(kinds.len(), 29, "every kind is among them");
+    assert_eq!(kinds.len(), 30, "every kind is among them");
 }

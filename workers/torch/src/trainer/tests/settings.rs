@@ -81,7 +81,7 @@ const CHANGES: [Change; 4] = [
             loss::Kind::BinaryCrossentropy(BinaryCrossentropy { label_smoothing: 0.1 }),
         );
         execution.specification.model = Some(model([
-            LayerKind::Normalization(Normalization {}),
+            LayerKind::Normalization(Normalization::default()),
             LayerKind::SpecAugment(SpecAugment {
                 frequency_masks: 1,
                 frequency_width: 3,
