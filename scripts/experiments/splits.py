@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 GROUPS = {"none": "leaky", "track": "grouped"}
-METRICS = {"val_accuracy": "slices", "val_track_accuracy": "songs"}
+METRICS = {"val_accuracy": "slices validated on", "val_track_accuracy": "their songs"}
 
 
 def last_epoch(run: Path) -> dict[str, str]:
@@ -21,7 +21,7 @@ def last_epoch(run: Path) -> dict[str, str]:
 
 def main() -> None:
     runs, seeds, *names = sys.argv[1:]
-    columns = ["accuracy when trained", *METRICS.values()]
+    columns = ["slices trained on", *METRICS.values()]
     print("| network | split | " + " | ".join(columns) + " |")
     print("|---|---|" + "---|" * len(columns))
     for name in names:

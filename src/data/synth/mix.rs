@@ -145,7 +145,7 @@ impl Equalizer {
     fn of_song(sound: &Sound, random: &mut Random) -> Self {
         let mut peak = |low: f64, high: f64| {
             let hz = low * (high / low).powf(random.unit());
-            Biquad::peaking(hz, random.between(0.7, 1.6), 3.0 * normal(random))
+            Biquad::peaking(hz, random.between(0.7, 1.6), 2.5 * normal(random))
         };
         let bands = vec![
             peak(80.0, 300.0),

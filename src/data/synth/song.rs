@@ -18,13 +18,13 @@ pub(super) const SECTION_KINDS: usize = 3;
 pub(super) const MOTIF_BARS: usize = 2;
 
 /// Probability that a song borrows from another style.
-const CROSSING: f64 = 0.3;
+const CROSSING: f64 = 0.2;
 /// Probability that such a song borrows a given thing.
 const BORROWED: f64 = 0.35;
 /// Probability that it borrows from a neighbour, and not from anywhere.
 const NEIGHBOURLY: f64 = 0.7;
 /// How much players change a written rhythm.
-const VARIATION: f64 = 0.15;
+const VARIATION: f64 = 0.12;
 /// Sections are about so long.
 const SECTION_S: f64 = 9.0;
 const BEATS_A_BAR: f64 = 4.0;
@@ -293,7 +293,7 @@ fn sound(middle: Sound, random: &mut Random) -> Sound {
     let old = random.chance(0.12);
     let bandwidth_hz = if old { bandwidth_hz.min(4500.0) } else { bandwidth_hz };
     Sound {
-        tilt_db: tilt_db + 2.2 * normal(random),
+        tilt_db: tilt_db + 2.0 * normal(random),
         bandwidth_hz: (bandwidth_hz * (0.3 * normal(random)).exp2()).clamp(1500.0, 10_500.0),
         drive: drive * (0.7 * normal(random)).exp2(),
         squeeze: (squeeze + 0.15 * normal(random)).clamp(0.0, 0.9),
