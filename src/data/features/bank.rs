@@ -4,14 +4,10 @@
 //! spectrograms and MFCCs are made of.
 
 use super::filters::Filters;
-use super::transform::{Buffers, Transform};
+use super::transform::{Buffers, LANES, Transform, bins};
 use super::window::window;
 use super::{TooLoud, TooShort, Unusable};
 use crate::data::MelBands;
-
-/// Frames that are computed before their bands are laid out: few enough for the
-/// fastest memory, and enough for whole lines of it.
-const BLOCK: usize = 16;
 
 /// Number of frames of so many samples: centred frames reach half a window
 /// beyond both ends.
@@ -29,7 +25,6 @@ pub(super) fn min_samples(settings: &MelBands) -> usize {
 /// What is computed once for all recordings; shared by threads.
 pub(super) struct Bank {
     settings: MelBands,
-    window: Vec<f64>,
     transform: Transform,
     filters: Filters,
 }
@@ -37,18 +32,19 @@ pub(super) struct Bank {
 /// Buffers of one thread.
 #[derive(Default)]
 pub(in crate::data) struct Scratch {
-    /// A frame that reaches beyond the samples.
-    edge: Vec<f32>,
-    transform: Buffers,
-    power: Vec<f32>,
-    /// `[BLOCK, n_mels]`: frames come one after the other.
-    block: Vec<f32>,
+    /// Frames that reach beyond the samples.
+    edges: [Vec<f32>; LANES],
+    transform: Option<Buffers>,
+    /// `[bins, LANES]`
+    power: Vec<[f32; LANES]>,
+    /// `[n_mels, LANES]`
+    block: Vec<[f32; LANES]>,
     /// `[n_mels, computed]`: bands come one after the other.
     pub(super) bands: Vec<f32>,
     /// How many frames were computed.
     pub(super) computed: usize,
     /// For the transform of MFCCs.
-    pub(super) columns: Vec<[f64; super::mfcc::LANES]>,
+    pub(super) columns: Vec<[f64; LANES]>,
 }
 
 impl Bank {
@@ -56,20 +52,8 @@ impl Bank {
     pub(super) fn new(settings: &MelBands) -> Self {
         Self {
             settings: *settings,
-            window: window(settings),
-            transform: Transform::new(settings.n_fft as usize),
+            transform: Transform::new(window(settings)),
             filters: Filters::new(settings),
-        }
-    }
-
-    /// Buffers for [`Bank::power`].
-    pub(super) fn scratch(&self) -> Scratch {
-        Scratch {
-            edge: vec![0.0; self.settings.n_fft as usize],
-            transform: self.transform.buffers(),
-            power: vec![0.0; Filters::padded(self.transform.bins())],
-            block: vec![0.0; BLOCK * self.settings.n_mels as usize],
-            ..Scratch::default()
         }
     }
 
@@ -96,21 +80,26 @@ impl Bank {
         let all = frames_of(samples.len(), &self.settings);
         let computed = at_most.map_or(all, |at_most| all.min(at_most));
         let n_mels = self.settings.n_mels as usize;
-        let Scratch { edge, transform, power, block, bands, .. } = &mut *scratch;
+        let Scratch { edges, transform, power, block, bands, .. } = &mut *scratch;
+        let transform = transform.get_or_insert_with(|| self.transform.buffers());
+        power.resize(bins(self.settings.n_fft as usize), [0.0; LANES]);
+        block.resize(n_mels, [0.0; LANES]);
         bands.resize(n_mels * computed, 0.0);
-        for first in (0..computed).step_by(BLOCK) {
-            let count = BLOCK.min(computed - first);
-            for (frame, row) in (first..first + count).zip(block.chunks_exact_mut(n_mels)) {
-                let frame = self.frame(samples, frame, edge);
-                self.transform.power(frame, &self.window, transform, power);
-                self.raise(&mut power[..self.transform.bins()]);
-                self.filters.apply(power, row);
+        for first in (0..computed).step_by(LANES) {
+            let count = LANES.min(computed - first);
+            // Where there are fewer, the last is computed again.
+            let frame = |lane: usize| first + lane.min(count - 1);
+            for (lane, edge) in edges.iter_mut().enumerate() {
+                self.fill_edge(samples, frame(lane), edge);
             }
-            for (band, row) in bands.chunks_exact_mut(computed).enumerate() {
-                for (value, frame) in row[first..first + count].iter_mut().zip(block.chunks(n_mels))
-                {
-                    *value = frame[band];
-                }
+            let frames: [&[f32]; LANES] = std::array::from_fn(|lane| {
+                self.whole(samples, frame(lane)).unwrap_or(&edges[lane])
+            });
+            self.transform.power(&frames, transform, power);
+            self.raise(power.as_flattened_mut());
+            self.filters.apply(power, block);
+            for (row, band) in bands.chunks_exact_mut(computed).zip(&*block) {
+                row[first..first + count].copy_from_slice(&band[..count]);
             }
         }
         if !bands.iter().fold(true, |finite, &power| finite & (power <= f32::MAX)) {
@@ -120,25 +109,29 @@ impl Bank {
         Ok(all)
     }
 
-    /// The samples of a frame, with zeros where it reaches beyond them.
-    fn frame<'a>(&self, samples: &'a [f32], frame: usize, edge: &'a mut [f32]) -> &'a [f32] {
-        // The frame covers `begin..begin + n_fft` of the signal after `half` zeros.
+    /// The samples of a frame; none where it reaches beyond them.
+    fn whole<'a>(&self, samples: &'a [f32], frame: usize) -> Option<&'a [f32]> {
+        // The frame covers `begin..begin + n_fft` of the signal after half as many zeros.
+        let n_fft = self.settings.n_fft as usize;
+        let begin = (frame * self.settings.hop_length as usize).checked_sub(n_fft / 2)?;
+        samples.get(begin..begin + n_fft)
+    }
+
+    /// Copies the samples of a frame that reaches beyond them, with zeros there.
+    fn fill_edge(&self, samples: &[f32], frame: usize, edge: &mut Vec<f32>) {
+        if self.whole(samples, frame).is_some() {
+            return;
+        }
         let n_fft = self.settings.n_fft as usize;
         let half = n_fft / 2;
         let begin = frame * self.settings.hop_length as usize;
-        if let Some(whole) =
-            begin.checked_sub(half).and_then(|begin| samples.get(begin..begin + n_fft))
-        {
-            return whole;
-        }
         let before = half.saturating_sub(begin).min(n_fft);
         let first = (begin + before - half).min(samples.len());
         let last = (begin + n_fft).saturating_sub(half).min(samples.len()).max(first);
-        let after = before + (last - first);
-        edge[..before].fill(0.0);
-        edge[before..after].copy_from_slice(&samples[first..last]);
-        edge[after..].fill(0.0);
-        edge
+        edge.clear();
+        edge.resize(before, 0.0);
+        edge.extend_from_slice(&samples[first..last]);
+        edge.resize(n_fft, 0.0);
     }
 
     /// Squared magnitudes to the power of the settings.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::bank::Scratch;
 use super::filters::Scale;
 use super::mel::Mel;
 use super::mfcc::Mfcc;
@@ -71,14 +72,14 @@ impl Drawer {
     /// make no frame.
     pub(crate) fn mel(&self, samples: &[f32]) -> Option<Picture> {
         let mut values = Vec::new();
-        let frames = self.mel.append(samples, &mut self.mel.scratch(), &mut values).ok()?;
+        let frames = self.mel.append(samples, &mut Scratch::default(), &mut values).ok()?;
         Some(Picture { values, rows: self.bands.n_mels as usize, frames })
     }
 
     /// Cepstral coefficients; none where the samples make no frame.
     pub(crate) fn mfcc(&self, samples: &[f32]) -> Option<Picture> {
         let mut values = Vec::new();
-        let frames = self.mfcc.append(samples, &mut self.mfcc.scratch(), &mut values).ok()?;
+        let frames = self.mfcc.append(samples, &mut Scratch::default(), &mut values).ok()?;
         let rows = self.n_mfcc;
         let across = (0..rows * frames).map(|at| values[at % frames * rows + at / frames]);
         Some(Picture { values: across.collect(), rows, frames })
@@ -129,7 +130,7 @@ mod tests {
         let picture = drawer.mfcc(&samples).unwrap();
         let mfcc = Mfcc::new(&settings);
         let mut along = Vec::new();
-        let frames = mfcc.append(&samples, &mut mfcc.scratch(), &mut along).unwrap();
+        let frames = mfcc.append(&samples, &mut Scratch::default(), &mut along).unwrap();
         assert_eq!((picture.rows, picture.frames), (3, frames));
         assert_eq!(picture.values[picture.frames + 2], along[2 * 3 + 1]);
     }

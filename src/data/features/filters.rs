@@ -4,23 +4,21 @@
 
 use std::ops::Range;
 
+use super::transform::{LANES, bins};
 use super::vector::vectorized;
 use crate::data::MelBands;
-
-/// Weights are multiplied with so many bins at a time.
-const LANES: usize = 8;
 
 /// All triangles over the bins of a transform.
 pub(super) struct Filters {
     filters: Vec<Filter>,
-    weights: Vec<[f32; LANES]>,
+    weights: Vec<f32>,
 }
 
 /// A triangle; zero outside of its bins.
 struct Filter {
-    first: usize,
-    /// Of the blocks of weights, the last filled up with zeros.
-    blocks: Range<usize>,
+    bins: Range<usize>,
+    /// Where its weights begin.
+    weights: usize,
 }
 
 impl Filters {
@@ -33,7 +31,7 @@ impl Filters {
                 scale.hertz_of(lowest + (highest - lowest) * edge as f64 / (n_mels + 1) as f64)
             })
             .collect();
-        let bins = settings.n_fft as usize / 2 + 1;
+        let bins = bins(settings.n_fft as usize);
         let frequency =
             |bin: usize| bin as f64 * f64::from(settings.sample_rate) / f64::from(settings.n_fft);
 
@@ -48,48 +46,52 @@ impl Filters {
                     rising.min(falling).max(0.0) * 2.0 / (high - low)
                 };
                 let first = (0..bins).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
-                let triangle: Vec<f32> = (first..bins)
-                    .map(weight)
-                    .take_while(|&weight| weight > 0.0)
-                    .map(|weight| weight as f32)
-                    .collect();
                 let begin = weights.len();
-                weights.extend(triangle.chunks(LANES).map(|chunk| {
-                    let mut block = [0.0; LANES];
-                    block[..chunk.len()].copy_from_slice(chunk);
-                    block
-                }));
-                Filter { first, blocks: begin..weights.len() }
+                weights.extend(
+                    (first..bins)
+                        .map(weight)
+                        .take_while(|&weight| weight > 0.0)
+                        .map(|weight| weight as f32),
+                );
+                Filter { bins: first..first + weights.len() - begin, weights: begin }
             })
             .collect();
         Self { filters, weights }
     }
 
-    /// Length of the power spectrum that [`Filters::apply`] takes: what lies
-    /// behind its bins is multiplied with zero.
-    pub(super) fn padded(bins: usize) -> usize {
-        bins + LANES
-    }
-
-    /// What each filter lets through.
-    pub(super) fn apply(&self, power: &[f32], bands: &mut [f32]) {
+    /// What each filter lets through, a frame a lane.
+    ///
+    /// - `power`: `[bins, LANES]`
+    /// - `bands`: receives `[n_mels, LANES]`
+    pub(super) fn apply(&self, power: &[[f32; LANES]], bands: &mut [[f32; LANES]]) {
         apply(self, power, bands);
     }
 }
 
 vectorized! {
-    fn apply(filters: &Filters, power: &[f32], bands: &mut [f32]) {
+    fn apply(filters: &Filters, power: &[[f32; LANES]], bands: &mut [[f32; LANES]]) {
         for (filter, band) in filters.filters.iter().zip(bands) {
-            let weights = &filters.weights[filter.blocks.clone()];
-            let power = power[filter.first..].as_chunks::<LANES>().0;
-            let mut sums = [0.0; LANES];
-            for (power, weights) in power.iter().zip(weights) {
-                for lane in 0..LANES {
-                    sums[lane] += power[lane] * weights[lane];
+            let power = &power[filter.bins.clone()];
+            let weights = &filters.weights[filter.weights..][..power.len()];
+            // Two sums, so that one need not wait for the other.
+            let mut sums = [[0.0; LANES]; 2];
+            let (pairs, last) = power.as_chunks::<2>();
+            let (weight_pairs, last_weight) = weights.as_chunks::<2>();
+            for (powers, weights) in pairs.iter().zip(weight_pairs) {
+                for ((sum, power), weight) in sums.iter_mut().zip(powers).zip(weights) {
+                    for lane in 0..LANES {
+                        sum[lane] += power[lane] * weight;
+                    }
                 }
             }
-            let [a, b, c, d, e, f, g, h] = sums;
-            *band = ((a + e) + (c + g)) + ((b + f) + (d + h));
+            for (power, weight) in last.iter().zip(last_weight) {
+                for lane in 0..LANES {
+                    sums[0][lane] += power[lane] * weight;
+                }
+            }
+            for lane in 0..LANES {
+                band[lane] = sums[0][lane] + sums[1][lane];
+            }
         }
     }
 }

@@ -21,11 +21,6 @@ impl Mel {
         Self { bank: Bank::new(&settings.bands), settings: settings.clone() }
     }
 
-    /// Buffers for [`Mel::append`].
-    pub(super) fn scratch(&self) -> Scratch {
-        self.bank.scratch()
-    }
-
     /// Appends the mel spectrogram of a recording or of a slice of one; returns
     /// its number of frames.
     ///

@@ -12,11 +12,9 @@ use super::Unusable;
 use super::bank::{Bank, Scratch};
 use super::decibels::to_db;
 use super::length::{Kept, kept};
+use super::transform::LANES;
 use super::vector::vectorized;
 use crate::data::{MfccSettings, Pad, Reference};
-
-/// Frames that are transformed at once.
-pub(super) const LANES: usize = 8;
 
 /// What is computed once for all recordings; shared by threads.
 pub(super) struct Mfcc {
@@ -33,13 +31,6 @@ impl Mfcc {
             cosines: cosines(settings),
             settings: settings.clone(),
         }
-    }
-
-    /// Buffers for [`Mfcc::append`].
-    pub(super) fn scratch(&self) -> Scratch {
-        let mut scratch = self.bank.scratch();
-        scratch.columns.resize(self.settings.bands.n_mels as usize, [0.0; LANES]);
-        scratch
     }
 
     /// Appends the coefficients of a recording or of a slice of one; returns
@@ -72,6 +63,7 @@ impl Mfcc {
         values.resize(begin + (kept + added) * n_mfcc, 0.0);
         let (transformed, padding) = values[begin..].split_at_mut(kept * n_mfcc);
         let Scratch { bands, columns, .. } = scratch;
+        columns.resize(self.settings.bands.n_mels as usize, [0.0; LANES]);
         for (block, values) in transformed.chunks_mut(LANES * n_mfcc).enumerate() {
             let (first, count) = (skipped + block * LANES, values.len() / n_mfcc);
             for (column, band) in columns.iter_mut().zip(bands.chunks_exact(all)) {

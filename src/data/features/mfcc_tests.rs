@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::super::bank::frames_of;
+use super::super::bank::{Scratch, frames_of};
 use super::super::mel::tests::named_signal;
 use super::*;
 use crate::data::npy::tests::read_f32;
@@ -76,7 +76,7 @@ struct Frames {
 fn computed(samples: &[f32], settings: &MfccSettings) -> Frames {
     let mfcc = Mfcc::new(settings);
     let mut values = Vec::new();
-    let frames = mfcc.append(samples, &mut mfcc.scratch(), &mut values).unwrap();
+    let frames = mfcc.append(samples, &mut Scratch::default(), &mut values).unwrap();
     Frames { values, frames }
 }
 

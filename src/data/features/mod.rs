@@ -95,11 +95,7 @@ impl Extractor for Recordings<'_> {
     }
 
     fn scratch(&self) -> Scratch {
-        match &self.computer {
-            Computer::Mel(mel) => mel.scratch(),
-            Computer::Mfcc(mfcc) => mfcc.scratch(),
-            Computer::Raw(_) => Scratch::default(),
-        }
+        Scratch::default()
     }
 
     fn extract(&self, bytes: Vec<u8>, scratch: &mut Scratch) -> Result<Examples<f32>, String> {
