@@ -18,7 +18,8 @@ pub(super) const HEADER_LEN: usize = 128;
 /// Most lengths in the shape of a row that a header has room for.
 pub(super) const MAX_ROW_RANK: usize = 3;
 
-/// Numbers that are turned into bytes at once: what a fast memory holds.
+/// Numbers that are turned into bytes at once, and bytes that are gathered before
+/// they are written: whole blocks are written from where they are.
 const BLOCK: usize = 1 << 14;
 
 /// Type of an array's numbers.
@@ -131,7 +132,7 @@ impl<T: Element> Rows<T> {
     /// Starts the file.
     pub(super) fn create(path: &Path, row_shape: &[usize]) -> Result<Self, DataError> {
         let file = File::create(path).map_err(io_error("write", path))?;
-        let mut file = BufWriter::with_capacity(1 << 20, file);
+        let mut file = BufWriter::with_capacity(BLOCK, file);
         let header = header(T::DTYPE, 0, row_shape);
         file.write_all(&header).map_err(io_error("write", path))?;
         let (path, row_shape) = (path.to_owned(), row_shape.to_vec());

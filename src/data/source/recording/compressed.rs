@@ -14,7 +14,7 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::default::formats::{FlacReader, MpaReader, OggReader};
 
 use super::format::Format;
-use super::{MAX_SAMPLES, Recording, RecordingError, check_rate};
+use super::{MAX_SAMPLES, Recording, RecordingError, check_finite, check_rate};
 use crate::data::source::panics;
 
 /// A lossy file may have this share of damaged frames, one in so many.
@@ -146,5 +146,5 @@ fn samples(
     if damaged * DAMAGED_SHARE > frames && codec != Codec::Flac {
         return Err(codec.damaged(format!("{damaged} of {frames} frames cannot be decoded")));
     }
-    Ok((samples, most_channels as u32))
+    Ok((check_finite(samples)?, most_channels as u32))
 }

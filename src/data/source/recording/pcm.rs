@@ -1,6 +1,6 @@
 //! Plain samples, as WAV, AIFF and AU hold them.
 
-use super::{MAX_SAMPLES, Recording, RecordingError, check_rate};
+use super::{MAX_SAMPLES, Recording, RecordingError, check_finite, check_rate};
 
 /// What a sample is made of. Integers of fewer bits than a whole number of
 /// bytes fill their high bits, so that only the bytes matter.
@@ -103,12 +103,14 @@ impl Layout {
                 self.mono(data, |bytes| from_32(i32::from_le_bytes(bytes)))
             }
             Encoding::Signed32 => self.mono(data, |bytes| from_32(i32::from_be_bytes(bytes))),
-            Encoding::Float32 if little => self.mono(data, f32::from_le_bytes),
-            Encoding::Float32 => self.mono(data, f32::from_be_bytes),
+            Encoding::Float32 if little => check_finite(self.mono(data, f32::from_le_bytes))?,
+            Encoding::Float32 => check_finite(self.mono(data, f32::from_be_bytes))?,
             Encoding::Float64 if little => {
-                self.mono(data, |bytes| f64::from_le_bytes(bytes) as f32)
+                check_finite(self.mono(data, |bytes| f64::from_le_bytes(bytes) as f32))?
             }
-            Encoding::Float64 => self.mono(data, |bytes| f64::from_be_bytes(bytes) as f32),
+            Encoding::Float64 => {
+                check_finite(self.mono(data, |bytes| f64::from_be_bytes(bytes) as f32))?
+            }
             Encoding::MuLaw => self.mono(data, |[byte]| from_16(mu_law(byte))),
             Encoding::ALaw => self.mono(data, |[byte]| from_16(a_law(byte))),
         };
