@@ -23,8 +23,8 @@ from pathlib import Path
 
 RATE = 22_050
 SAMPLES = 661_794
-CLIPS = 40
-MANY = 400
+CLIPS = 200
+MANY = 1000
 MAX_MEMORY_MB = 300
 TARGETS = {1: 4.0, 2: 8.0}
 

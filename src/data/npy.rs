@@ -4,9 +4,11 @@
 //! the end, so that an array never has to be whole in memory.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use super::DataError;
 use super::error::io_error;
@@ -21,6 +23,9 @@ pub(super) const MAX_ROW_RANK: usize = 3;
 /// Numbers that are turned into bytes at once, and bytes that are gathered before
 /// they are written: whole blocks are written from where they are.
 const BLOCK: usize = 1 << 14;
+
+/// Bytes after which what is written is brought to the disk, while more is written.
+const EAGER: u64 = 8 << 20;
 
 /// Type of an array's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +111,7 @@ pub(super) fn is_complete(path: &Path, dtype: Dtype, rows: u64, row_shape: &[usi
     let Some(bytes) = numbers.and_then(|numbers| numbers.checked_mul(dtype.bytes())) else {
         return false;
     };
-    let read = || -> std::io::Result<(u64, [u8; HEADER_LEN])> {
+    let read = || -> io::Result<(u64, [u8; HEADER_LEN])> {
         let mut file = File::open(path)?;
         let mut found = [0; HEADER_LEN];
         file.read_exact(&mut found)?;
@@ -125,6 +130,9 @@ pub(super) struct Rows<T> {
     bytes: Vec<u8>,
     row_shape: Vec<usize>,
     rows: u64,
+    /// Bytes since the disk was last told of.
+    pending: u64,
+    disk: Option<Disk>,
     numbers: PhantomData<T>,
 }
 
@@ -135,8 +143,16 @@ impl<T: Element> Rows<T> {
         let mut file = BufWriter::with_capacity(BLOCK, file);
         let header = header(T::DTYPE, 0, row_shape);
         file.write_all(&header).map_err(io_error("write", path))?;
-        let (path, row_shape) = (path.to_owned(), row_shape.to_vec());
-        Ok(Self { path, file, bytes: Vec::new(), row_shape, rows: 0, numbers: PhantomData })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes: Vec::new(),
+            row_shape: row_shape.to_vec(),
+            rows: 0,
+            pending: 0,
+            disk: None,
+            numbers: PhantomData,
+        })
     }
 
     /// Appends whole rows, each of the shape the file was started with.
@@ -149,18 +165,62 @@ impl<T: Element> Rows<T> {
             self.file.write_all(&self.bytes).map_err(io_error("write", &self.path))?;
         }
         self.rows += (rows.len() / row_len) as u64;
+        self.pending += size_of_val(rows) as u64;
+        if self.pending >= EAGER {
+            self.pending = 0;
+            self.write_through().map_err(io_error("write", &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Has the disk write what there is, and does not wait for it.
+    fn write_through(&mut self) -> io::Result<()> {
+        let disk = match &self.disk {
+            Some(disk) => disk,
+            None => self.disk.insert(Disk::start(self.file.get_ref().try_clone()?)?),
+        };
+        disk.write();
         Ok(())
     }
 
     /// Completes the header and waits until all is on disk.
     pub(super) fn finish(mut self) -> Result<(), DataError> {
         let header = header(T::DTYPE, self.rows, &self.row_shape);
-        self.file
-            .seek(SeekFrom::Start(0))
+        // A failure of the disk is told only once.
+        let before = self.disk.take().map_or(Ok(()), Disk::finish);
+        before
+            .and_then(|()| self.file.seek(SeekFrom::Start(0)))
             .and_then(|_| self.file.write_all(&header))
             .and_then(|()| self.file.flush())
             .and_then(|()| self.file.get_ref().sync_all())
             .map_err(io_error("write", &self.path))
+    }
+}
+
+/// Brings a file to the disk beside the thread that writes it: else that thread
+/// would have to wait for all of it at the end.
+struct Disk {
+    orders: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Disk {
+    fn start(file: File) -> io::Result<Self> {
+        let (orders, ordered): (_, Receiver<()>) = sync_channel(1);
+        let write = move || ordered.iter().try_for_each(|()| file.sync_data());
+        let thread = std::thread::Builder::new().name("disk".to_owned()).spawn(write)?;
+        Ok(Self { orders, thread })
+    }
+
+    /// Begins to write, or goes on once what is being written is.
+    fn write(&self) {
+        // A full channel: it will. A closed one: it failed, which the end tells.
+        let _ = self.orders.try_send(());
+    }
+
+    fn finish(self) -> io::Result<()> {
+        drop(self.orders);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
     }
 }
 
@@ -247,6 +307,22 @@ pub(super) mod tests {
         assert!(!is_complete(&path, Dtype::F32, u64::MAX, &[2, 3, 1]));
         File::options().write(true).open(&path).unwrap().set_len(HEADER_LEN as u64 + 47).unwrap();
         assert!(!is_complete(&path, Dtype::F32, 2, &[2, 3, 1]));
+    }
+
+    #[test]
+    fn long_arrays_are_brought_to_the_disk_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let mut rows = Rows::create(&path, &[1 << 10]).unwrap();
+        let block: Vec<f32> = (0..EAGER / 4).map(|number| number as f32).collect();
+        for _ in 0..3 {
+            rows.push(&block).unwrap();
+        }
+        assert!(rows.disk.is_some());
+        rows.finish().unwrap();
+        let (shape, values) = read_f32(&path);
+        assert_eq!(shape, [(3 * block.len()) >> 10, 1 << 10]);
+        assert!(values.chunks(block.len()).all(|values| values == block));
     }
 
     #[test]

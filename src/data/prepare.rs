@@ -39,7 +39,7 @@ use super::{
 };
 
 /// Number it up whenever the same settings and files give another folder.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Where datasets are kept: `$SWEEP_CACHE`, else `$XDG_CACHE_HOME/sweep`, else
 /// `$HOME/.cache/sweep`, else a folder for temporary files.

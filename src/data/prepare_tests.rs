@@ -178,7 +178,7 @@ fn a_folder_becomes_arrays() {
     let settings = place.settings();
     let Source::Recordings(recordings) = &settings.source else { unreachable!() };
     let recordings = Recordings::new(recordings);
-    let row = recordings.extract(tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
+    let row = recordings.extract(&tone(8000, 201, 800), &mut recordings.scratch()).unwrap();
     assert_eq!(values[5 * 120..6 * 120], row.values);
 }
 

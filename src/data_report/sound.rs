@@ -6,8 +6,7 @@
 
 use std::f64::consts::TAU;
 
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
+use realfft::RealFftPlanner;
 
 /// Samples of a frame, and from one frame to the next.
 const FRAME: usize = 2048;
@@ -37,8 +36,8 @@ pub(super) fn measure(samples: &[f32], sample_rate: u32) -> Measures {
         }
         false => samples,
     };
-    let plan = FftPlanner::<f64>::new().plan_fft_forward(FRAME);
-    let mut spectrum = vec![Complex::default(); FRAME];
+    let plan = RealFftPlanner::<f64>::new().plan_fft_forward(FRAME);
+    let (mut weighed, mut spectrum) = (plan.make_input_vec(), plan.make_output_vec());
     let window: Vec<f64> =
         (0..FRAME).map(|n| 0.5 - 0.5 * (TAU * n as f64 / FRAME as f64).cos()).collect();
     let (mut loudness, mut crossings, mut centroid) = (0.0, 0.0, 0.0);
@@ -49,19 +48,19 @@ pub(super) fn measure(samples: &[f32], sample_rate: u32) -> Measures {
         loudness += (energy / FRAME as f64).sqrt();
         let changes = frame.windows(2).filter(|pair| (pair[0] < 0.0) != (pair[1] < 0.0)).count();
         crossings += changes as f64 / FRAME as f64;
-        for ((value, &sample), weight) in spectrum.iter_mut().zip(frame).zip(&window) {
-            *value = Complex::new(f64::from(sample) * weight, 0.0);
+        for ((value, &sample), weight) in weighed.iter_mut().zip(frame).zip(&window) {
+            *value = f64::from(sample) * weight;
         }
-        plan.process(&mut spectrum);
-        let (mut weighed, mut sum) = (0.0, 0.0);
-        for (bin, value) in spectrum[..=FRAME / 2].iter().enumerate() {
+        plan.process(&mut weighed, &mut spectrum).expect("the buffers are the plan's");
+        let (mut moment, mut sum) = (0.0, 0.0);
+        for (bin, value) in spectrum.iter().enumerate() {
             let magnitude = value.norm_sqr().sqrt();
-            weighed += bin as f64 * magnitude;
+            moment += bin as f64 * magnitude;
             sum += magnitude;
         }
         if sum > 0.0 {
             audible += 1.0;
-            centroid += weighed / sum * f64::from(sample_rate) / FRAME as f64;
+            centroid += moment / sum * f64::from(sample_rate) / FRAME as f64;
         }
     }
     let centroid_hz = if audible > 0.0 { centroid / audible } else { 0.0 };

@@ -32,6 +32,8 @@ pub(super) struct Bank {
 /// Buffers of one thread.
 #[derive(Default)]
 pub(in crate::data) struct Scratch {
+    /// Memory of the last recording.
+    pub(super) samples: Vec<f32>,
     /// Frames that reach beyond the samples.
     edges: [Vec<f32>; LANES],
     transform: Option<Buffers>,

@@ -62,7 +62,8 @@ impl Drawer {
         File::open(path)
             .and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes))
             .map_err(unreadable)?;
-        let mut recording = recording::decode(bytes).map_err(|error| error.to_string())?;
+        let mut recording =
+            recording::decode(&bytes, Vec::new()).map_err(|error| error.to_string())?;
         let at_most = (seconds * f64::from(recording.sample_rate)).round() as usize;
         recording.samples.truncate(at_most);
         recording::resample(recording, self.bands.sample_rate).map_err(|error| error.to_string())

@@ -11,7 +11,8 @@ use super::super::bank::{Scratch, frames_of};
 use super::super::filters::Scale;
 use super::*;
 use crate::data::npy::tests::read_f32;
-use crate::data::source::recording::{Recording, decode, resample};
+use crate::data::source::recording::testing::decode;
+use crate::data::source::recording::{Recording, resample};
 use crate::data::{MelBands, Pad, Reference, Window};
 
 const BANDS: MelBands =

@@ -98,12 +98,14 @@ impl Extractor for Recordings<'_> {
         Scratch::default()
     }
 
-    fn extract(&self, bytes: Vec<u8>, scratch: &mut Scratch) -> Result<Examples<f32>, String> {
-        let recording = recording::decode(bytes).map_err(|error| error.to_string())?;
+    fn extract(&self, bytes: &[u8], scratch: &mut Scratch) -> Result<Examples<f32>, String> {
+        let memory = std::mem::take(&mut scratch.samples);
+        let recording = recording::decode(bytes, memory).map_err(|error| error.to_string())?;
         let sound = sound(self.settings, &recording);
         let samples = recording::resample(recording, self.settings.features.sample_rate())
             .map_err(|error| error.to_string())?;
         let examples = self.examples(&samples, scratch).map_err(|error| error.to_string())?;
+        scratch.samples = samples;
         Ok(Examples { sound: Some(sound), ..examples })
     }
 

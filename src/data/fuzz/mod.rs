@@ -131,7 +131,7 @@ impl Target {
 /// A target for each format of recordings.
 fn recordings() -> Vec<Target> {
     fn read(bytes: &[u8]) -> bool {
-        match recording::decode(bytes.to_vec()) {
+        match recording::decode(bytes, Vec::new()) {
             Ok(recording) => {
                 assert!(!recording.samples.is_empty());
                 assert!(recording.samples.iter().all(|sample| sample.is_finite()));

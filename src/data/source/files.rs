@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -21,7 +22,11 @@ use crate::data::{DataError, Progress, Skipped, Sound};
 
 /// Files are computed in parallel and written in order, so many a thread at a
 /// time: enough to keep all threads busy, and few enough for any memory.
-const BATCH_PER_THREAD: usize = 4;
+const BATCH_PER_THREAD: RangeInclusive<usize> = 4..=64;
+
+/// What a thread's share of a batch may be in bytes, where it has more files than
+/// the least.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Larger files are skipped: this is more than an hour of any format, and each
 /// thread holds one file.
@@ -44,7 +49,7 @@ pub(in crate::data) trait Extractor: Sync {
     /// The reason why the file is skipped.
     fn extract(
         &self,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         scratch: &mut Self::Scratch,
     ) -> Result<Examples<Self::Element>, String>;
 
@@ -131,16 +136,13 @@ impl<E: Extractor> Files<E> {
     fn compute(
         &self,
         candidate: &Candidate,
+        bytes: &mut Vec<u8>,
         scratch: &mut E::Scratch,
     ) -> Result<Examples<E::Element>, Failure> {
         let known = candidate.known.as_ref().map_err(|reason| Failure::Skip(reason.clone()))?;
-        let read = || -> io::Result<(Vec<u8>, bool)> {
-            let (file, bytes) = read(&candidate.path)?;
-            let unchanged = known.is_of(&file, &bytes)?;
-            Ok((bytes, unchanged))
-        };
-        let (bytes, unchanged) =
-            read().map_err(|cause| Failure::Abort(io_error("read", &candidate.path)(cause)))?;
+        let unchanged = read(&candidate.path, bytes)
+            .and_then(|file| known.is_of(&file, bytes))
+            .map_err(|cause| Failure::Abort(io_error("read", &candidate.path)(cause)))?;
         if !unchanged {
             return Err(Failure::Abort(DataError::Changed { path: candidate.path.clone() }));
         }
@@ -152,12 +154,13 @@ impl<E: Extractor> Files<E> {
         batch: &'a [Candidate],
         phase: &Phase<'_>,
     ) -> Vec<Computed<'a, E::Element>> {
-        let compute = |scratch: &mut E::Scratch, candidate: &'a Candidate| {
-            let result = self.compute(candidate, scratch);
+        type Memory<E> = (Vec<u8>, <E as Extractor>::Scratch);
+        let compute = |(bytes, scratch): &mut Memory<E>, candidate: &'a Candidate| {
+            let result = self.compute(candidate, bytes, scratch);
             phase.step();
             (candidate, result)
         };
-        batch.par_iter().map_init(|| self.extractor.scratch(), compute).collect()
+        batch.par_iter().map_init(|| (Vec::new(), self.extractor.scratch()), compute).collect()
     }
 
     fn add_all(
@@ -243,13 +246,19 @@ impl<E: Extractor> Input for Files<E> {
         let phase = Phase::begin(progress, self.extractor.phase(), self.candidates.len());
         let mut written = Written { path, outcome: Outcome::default(), file: None };
         let mut last = Vec::new();
+        let mut rest = self.candidates.as_slice();
+        let mut per_thread = *BATCH_PER_THREAD.start();
         // One batch is written while the next one is computed.
-        for batch in self.candidates.chunks(BATCH_PER_THREAD * rayon::current_num_threads()) {
+        while !rest.is_empty() {
+            let batch;
+            (batch, rest) =
+                rest.split_at(rest.len().min(per_thread * rayon::current_num_threads()));
             let (computed, result) = rayon::join(
                 || self.compute_all(batch, &phase),
                 || self.add_all(&mut written, last),
             );
             result?;
+            per_thread = files_per_thread(&computed);
             last = computed;
         }
         self.add_all(&mut written, last)?;
@@ -258,6 +267,16 @@ impl<E: Extractor> Input for Files<E> {
         }
         Ok(written.outcome)
     }
+}
+
+/// How many files a thread takes of the next batch.
+fn files_per_thread<T>(computed: &[Computed<'_, T>]) -> usize {
+    let bytes = computed
+        .iter()
+        .filter_map(|(_, result)| Some(size_of_val(result.as_ref().ok()?.values.as_slice())))
+        .max();
+    let (least, most) = BATCH_PER_THREAD.into_inner();
+    bytes.map_or(least, |bytes| (BATCH_BYTES / bytes.max(1)).clamp(least, most))
 }
 
 /// Shape of the first file's examples, and the classes.
@@ -271,14 +290,14 @@ pub(in crate::data) fn first_shape(
     classes: &[Class],
     extractor: &impl Extractor,
 ) -> Result<Vec<usize>, DataError> {
-    let mut scratch = extractor.scratch();
+    let (mut bytes, mut scratch) = (Vec::new(), extractor.scratch());
     let mut reason = None;
     for class in classes {
         for file in &class.files {
-            let read = read(&root.join(&class.name).join(file));
+            let read = read(&root.join(&class.name).join(file), &mut bytes);
             let examples = read
                 .map_err(|cause| format!("cannot be read: {cause}"))
-                .and_then(|(_, bytes)| extractor.extract(bytes, &mut scratch));
+                .and_then(|_| extractor.extract(&bytes, &mut scratch));
             match examples {
                 Ok(examples) => return Ok(examples.shape),
                 Err(problem) => {
@@ -324,12 +343,14 @@ fn digest_all(
     candidates
 }
 
-/// A file and its bytes, at most as many as were allowed when it was looked at.
-fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
+/// Fills `bytes` with those of a file, at most as many as were allowed when it was
+/// looked at.
+fn read(path: &Path, bytes: &mut Vec<u8>) -> io::Result<File> {
     let mut file = open(path)?;
     // One byte more, so that the end is seen without growing.
     let expected = file.metadata()?.len().min(MAX_FILE_BYTES) + 1;
-    let mut bytes = Vec::with_capacity(expected as usize);
-    (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok((file, bytes))
+    bytes.clear();
+    bytes.reserve(expected as usize);
+    (&mut file).take(MAX_FILE_BYTES + 1).read_to_end(bytes)?;
+    Ok(file)
 }

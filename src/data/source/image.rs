@@ -46,7 +46,7 @@ impl Extractor for Images<'_> {
 
     fn scratch(&self) {}
 
-    fn extract(&self, bytes: Vec<u8>, (): &mut ()) -> Result<Examples<u8>, String> {
+    fn extract(&self, bytes: &[u8], (): &mut ()) -> Result<Examples<u8>, String> {
         let settings = self.0;
         let image = decode(bytes).map_err(|problem| problem.to_string())?;
         let ImageSettings { height, width, .. } = *settings;
@@ -66,14 +66,14 @@ impl Extractor for Images<'_> {
     }
 }
 
-fn decode(bytes: Vec<u8>) -> Result<DynamicImage, ImageProblem> {
+fn decode(bytes: &[u8]) -> Result<DynamicImage, ImageProblem> {
     if bytes.is_empty() {
         return Err(ImageProblem::EmptyFile);
     }
     panics::contain(|| decode_format(bytes)).unwrap_or(Err(ImageProblem::Senseless))
 }
 
-fn decode_format(bytes: Vec<u8>) -> Result<DynamicImage, ImageProblem> {
+fn decode_format(bytes: &[u8]) -> Result<DynamicImage, ImageProblem> {
     let damaged = |problem: &dyn ToString| ImageProblem::Damaged(problem.to_string());
     // What an image is, its content says; names are often wrong.
     let mut reader = ImageReader::new(Cursor::new(bytes))

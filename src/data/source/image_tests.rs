@@ -45,7 +45,7 @@ fn images_are_pillows() {
         let channels = if case.channels == 1 { Channels::Gray } else { Channels::Rgb };
         let settings = settings(case.size, channels);
         let bytes = std::fs::read(testdata().join(&case.file)).unwrap();
-        let examples = Images(&settings).extract(bytes, &mut ()).unwrap();
+        let examples = Images(&settings).extract(&bytes, &mut ()).unwrap();
         let (shape, golden) = read_u8(&testdata().join(format!("{name}.npy")));
         assert_eq!(examples.shape, shape, "{name}");
         // Pillow rounds between the two directions, and decoders of JPEG round
@@ -62,7 +62,7 @@ fn images_are_pillows() {
 
 #[test]
 fn bad_files_have_a_reason() {
-    let bytes = |bytes: &[u8]| decode(bytes.to_vec()).unwrap_err();
+    let bytes = |bytes: &[u8]| decode(bytes).unwrap_err();
     assert_eq!(bytes(b""), ImageProblem::EmptyFile);
     assert_eq!(bytes(b"GIF89a"), ImageProblem::OtherFormat);
     assert_eq!(bytes(b"not an image"), ImageProblem::OtherFormat);
@@ -92,7 +92,7 @@ proptest! {
             }
         }
         let settings = settings([4, 4], Channels::Gray);
-        if let Ok(examples) = Images(&settings).extract(bytes, &mut ()) {
+        if let Ok(examples) = Images(&settings).extract(&bytes, &mut ()) {
             prop_assert_eq!(examples.values.len(), 16);
         }
     }

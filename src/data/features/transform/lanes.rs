@@ -152,12 +152,14 @@ vectorized! {
     /// Puts `samples.len()` samples of each frame from `begin` on side by side.
     fn side_by_side(frames: &[&[f32]; LANES], begin: usize, samples: &mut [[f32; LANES]]) {
         let length = samples.len();
-        let frames: [&[[f32; LANES]]; LANES] =
-            std::array::from_fn(|lane| frames[lane][begin..begin + length].as_chunks().0);
+        let frames =
+            frames.map(|frame| frame[begin..begin + length].as_chunks::<LANES>().0);
         for (index, tile) in samples.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let rows: [[f32; LANES]; LANES] = std::array::from_fn(|lane| frames[lane][index]);
+            // Values, not references: else the compiler copies them one by one.
+            let [a, b, c, d] = [frames[0][index], frames[1][index], frames[2][index], frames[3][index]];
+            let [e, f, g, h] = [frames[4][index], frames[5][index], frames[6][index], frames[7][index]];
             for (n, column) in tile.iter_mut().enumerate() {
-                *column = std::array::from_fn(|lane| rows[lane][n]);
+                *column = [a[n], b[n], c[n], d[n], e[n], f[n], g[n], h[n]];
             }
         }
     }
@@ -207,17 +209,24 @@ fn weigh_and_combine(
     point_3: &mut Point,
 ) {
     for lane in 0..LANES {
-        let inputs: [(f64, f64); 4] = std::array::from_fn(|part| {
-            let ([real, imaginary], [even, odd]) = (pairs[part], weights[part]);
-            (f64::from(real[lane]) * even, f64::from(imaginary[lane]) * odd)
-        });
-        let [a, b, c, d] = butterfly(inputs);
+        let [a, b, c, d] = butterfly([
+            weighed(pairs[0], weights[0], lane),
+            weighed(pairs[1], weights[1], lane),
+            weighed(pairs[2], weights[2], lane),
+            weighed(pairs[3], weights[3], lane),
+        ]);
         let [b, c, d] = [times(b, &twiddles[0]), times(c, &twiddles[1]), times(d, &twiddles[2])];
         (point_0.real[lane], point_0.imaginary[lane]) = a;
         (point_1.real[lane], point_1.imaginary[lane]) = b;
         (point_2.real[lane], point_2.imaginary[lane]) = c;
         (point_3.real[lane], point_3.imaginary[lane]) = d;
     }
+}
+
+/// A pair of samples as a complex number.
+#[inline(always)]
+fn weighed([real, imaginary]: &[[f32; LANES]; 2], weights: &[f64; 2], lane: usize) -> (f64, f64) {
+    (f64::from(real[lane]) * weights[0], f64::from(imaginary[lane]) * weights[1])
 }
 
 vectorized! {

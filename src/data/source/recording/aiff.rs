@@ -5,7 +5,7 @@ use super::pcm::{Encoding, Layout, Order};
 use super::wav::Chunks;
 use super::{Recording, RecordingError};
 
-pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingError> {
+pub(super) fn read(bytes: &[u8], memory: Vec<f32>) -> Result<Recording, RecordingError> {
     let compressed = bytes[8..].starts_with(b"AIFC");
     let mut layout = None;
     let mut data = None;
@@ -20,7 +20,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingError> {
             _ => {}
         }
         if let (Some(layout), Some(data)) = (&layout, data) {
-            return layout.decode(data);
+            return layout.decode(data, memory);
         }
     }
     let missing = if layout.is_none() { "it has no header" } else { "it has no samples" };

@@ -11,7 +11,7 @@ use super::{Recording, RecordingError};
 /// Length of the six numbers.
 const HEADER_BYTES: usize = 24;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingError> {
+pub(super) fn read(bytes: &[u8], memory: Vec<f32>) -> Result<Recording, RecordingError> {
     let order = if bytes.starts_with(b"dns.") { Order::Little } else { Order::Big };
     let damaged = |problem| RecordingError::damaged(Format::Au, problem);
     let number =
@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingError> {
         u32::MAX => rest,
         length => &rest[..rest.len().min(length as usize)],
     };
-    Layout { encoding, order, channels: channels as usize, sample_rate }.decode(data)
+    Layout { encoding, order, channels: channels as usize, sample_rate }.decode(data, memory)
 }
 
 fn encoding(code: u32) -> Result<Encoding, RecordingError> {

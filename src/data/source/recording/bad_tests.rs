@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use super::testing::decode;
 use super::*;
 
 fn golden_file(name: &str) -> Vec<u8> {

@@ -53,12 +53,18 @@ impl Codec {
 }
 
 /// Decodes a file; its header must have been looked at.
-pub(super) fn read(codec: Codec, bytes: Vec<u8>) -> Result<Recording, RecordingError> {
-    panics::contain(|| decode(codec, bytes))
+///
+/// - `memory`: where samples go, whatever it holds
+pub(super) fn read(
+    codec: Codec,
+    bytes: Vec<u8>,
+    memory: Vec<f32>,
+) -> Result<Recording, RecordingError> {
+    panics::contain(|| decode(codec, bytes, memory))
         .unwrap_or_else(|_| Err(codec.damaged("it makes no sense")))
 }
 
-fn decode(codec: Codec, bytes: Vec<u8>) -> Result<Recording, RecordingError> {
+fn decode(codec: Codec, bytes: Vec<u8>, memory: Vec<f32>) -> Result<Recording, RecordingError> {
     let source =
         MediaSourceStream::new(Box::new(Cursor::new(bytes)), MediaSourceStreamOptions::default());
     let options = FormatOptions::default();
@@ -83,7 +89,7 @@ fn decode(codec: Codec, bytes: Vec<u8>) -> Result<Recording, RecordingError> {
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &options)
         .map_err(|error| codec.failed(&error))?;
-    let (samples, channels) = samples(codec, &mut *format, &mut *decoder)?;
+    let (samples, channels) = samples(codec, &mut *format, &mut *decoder, memory)?;
     Ok(Recording { samples, sample_rate, channels })
 }
 
@@ -100,8 +106,9 @@ fn samples(
     codec: Codec,
     format: &mut dyn FormatReader,
     decoder: &mut dyn AudioDecoder,
+    mut samples: Vec<f32>,
 ) -> Result<(Vec<f32>, u32), RecordingError> {
-    let mut samples = Vec::new();
+    samples.clear();
     let mut most_channels = 0;
     let mut interleaved: Vec<f32> = Vec::new();
     let (mut frames, mut damaged) = (0_usize, 0_usize);

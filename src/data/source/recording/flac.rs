@@ -11,8 +11,8 @@ const STREAM_INFO: usize = 34;
 /// Leaves only the description of the stream and the frames. Pictures and tags
 /// announce lengths of their own, for which the library would take memory
 /// without a look at the file.
-pub(super) fn without_metadata(bytes: Vec<u8>) -> Result<Vec<u8>, RecordingError> {
-    let mut bytes = without_id3(bytes);
+pub(super) fn without_metadata(bytes: &[u8]) -> Result<Vec<u8>, RecordingError> {
+    let bytes = without_id3(bytes);
     let damaged = |problem| RecordingError::damaged(Format::Flac, problem);
     let mut at = WORD;
     loop {
@@ -31,7 +31,9 @@ pub(super) fn without_metadata(bytes: Vec<u8>) -> Result<Vec<u8>, RecordingError
     if at >= bytes.len() {
         return Err(damaged("it ends before its first sample"));
     }
-    bytes[WORD] = 0x80;
-    bytes.drain(WORD + WORD + STREAM_INFO..at);
-    Ok(bytes)
+    let mut kept = bytes[..WORD + WORD + STREAM_INFO].to_vec();
+    // No block follows.
+    kept[WORD] = 0x80;
+    kept.extend_from_slice(&bytes[at..]);
+    Ok(kept)
 }

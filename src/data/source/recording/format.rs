@@ -226,9 +226,8 @@ fn id3_len(bytes: &[u8]) -> usize {
 }
 
 /// The bytes without ID3v2 tags at the front.
-pub(super) fn without_id3(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.drain(..id3_len(&bytes).min(bytes.len()));
-    bytes
+pub(super) fn without_id3(bytes: &[u8]) -> &[u8] {
+    &bytes[id3_len(bytes).min(bytes.len())..]
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {

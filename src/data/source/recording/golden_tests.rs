@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::testing::decode;
 use super::*;
 use crate::data::npy::tests::read_f32;
 

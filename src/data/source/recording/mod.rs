@@ -68,18 +68,20 @@ impl RecordingError {
 
 /// Decodes a file: WAV, AIFF and AU with integers of up to 32 bits, floats,
 /// A-law or mu-law; FLAC; Vorbis in Ogg; MP3. Any number of channels.
-pub(in crate::data) fn decode(bytes: Vec<u8>) -> Result<Recording, RecordingError> {
+///
+/// - `memory`: where samples may go, whatever it holds
+pub(in crate::data) fn decode(bytes: &[u8], memory: Vec<f32>) -> Result<Recording, RecordingError> {
     if bytes.is_empty() {
         return Err(RecordingError::EmptyFile);
     }
-    let format = format::identify(&bytes).map_err(RecordingError::Foreign)?;
+    let format = format::identify(bytes).map_err(RecordingError::Foreign)?;
     let recording = match format {
-        Format::Wav => wav::read(&bytes),
-        Format::Aiff => aiff::read(&bytes),
-        Format::Au => au::read(&bytes),
-        Format::Flac => compressed::read(Codec::Flac, flac::without_metadata(bytes)?),
-        Format::Vorbis => compressed::read(Codec::Vorbis, ogg::vorbis_alone(&bytes)?),
-        Format::Mp3 => compressed::read(Codec::Mp3, format::without_id3(bytes)),
+        Format::Wav => wav::read(bytes, memory),
+        Format::Aiff => aiff::read(bytes, memory),
+        Format::Au => au::read(bytes, memory),
+        Format::Flac => compressed::read(Codec::Flac, flac::without_metadata(bytes)?, memory),
+        Format::Vorbis => compressed::read(Codec::Vorbis, ogg::vorbis_alone(bytes)?, memory),
+        Format::Mp3 => compressed::read(Codec::Mp3, format::without_id3(bytes).to_vec(), memory),
     }?;
     if recording.samples.is_empty() {
         return Err(RecordingError::NoSamples);

@@ -80,39 +80,55 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The mean over channels of each whole frame.
-    pub(super) fn decode(&self, data: &[u8]) -> Result<Recording, RecordingError> {
+    ///
+    /// - `memory`: where they go, whatever it holds
+    pub(super) fn decode(
+        &self,
+        data: &[u8],
+        memory: Vec<f32>,
+    ) -> Result<Recording, RecordingError> {
         let sample_rate = check_rate(self.sample_rate)?;
         if data.len() / (self.encoding.bytes() * self.channels) > MAX_SAMPLES {
             return Err(RecordingError::TooLong);
         }
         let little = self.order == Order::Little;
         let samples = match self.encoding {
-            Encoding::Unsigned8 => self.mono(data, |[byte]| (f32::from(byte) - 128.0) / 128.0),
-            Encoding::Signed8 => self.mono(data, |byte| f32::from(i8::from_le_bytes(byte)) / 128.0),
-            Encoding::Signed16 if little => {
-                self.mono(data, |bytes| from_16(i16::from_le_bytes(bytes)))
+            Encoding::Unsigned8 => {
+                self.mono(data, memory, |[byte]| (f32::from(byte) - 128.0) / 128.0)
             }
-            Encoding::Signed16 => self.mono(data, |bytes| from_16(i16::from_be_bytes(bytes))),
+            Encoding::Signed8 => {
+                self.mono(data, memory, |byte| f32::from(i8::from_le_bytes(byte)) / 128.0)
+            }
+            Encoding::Signed16 if little => {
+                self.mono(data, memory, |bytes| from_16(i16::from_le_bytes(bytes)))
+            }
+            Encoding::Signed16 => {
+                self.mono(data, memory, |bytes| from_16(i16::from_be_bytes(bytes)))
+            }
             Encoding::Signed24 if little => {
-                self.mono(data, |[a, b, c]| from_32(i32::from_le_bytes([0, a, b, c])))
+                self.mono(data, memory, |[a, b, c]| from_32(i32::from_le_bytes([0, a, b, c])))
             }
             Encoding::Signed24 => {
-                self.mono(data, |[a, b, c]| from_32(i32::from_be_bytes([a, b, c, 0])))
+                self.mono(data, memory, |[a, b, c]| from_32(i32::from_be_bytes([a, b, c, 0])))
             }
             Encoding::Signed32 if little => {
-                self.mono(data, |bytes| from_32(i32::from_le_bytes(bytes)))
+                self.mono(data, memory, |bytes| from_32(i32::from_le_bytes(bytes)))
             }
-            Encoding::Signed32 => self.mono(data, |bytes| from_32(i32::from_be_bytes(bytes))),
-            Encoding::Float32 if little => check_finite(self.mono(data, f32::from_le_bytes))?,
-            Encoding::Float32 => check_finite(self.mono(data, f32::from_be_bytes))?,
+            Encoding::Signed32 => {
+                self.mono(data, memory, |bytes| from_32(i32::from_be_bytes(bytes)))
+            }
+            Encoding::Float32 if little => {
+                check_finite(self.mono(data, memory, f32::from_le_bytes))?
+            }
+            Encoding::Float32 => check_finite(self.mono(data, memory, f32::from_be_bytes))?,
             Encoding::Float64 if little => {
-                check_finite(self.mono(data, |bytes| f64::from_le_bytes(bytes) as f32))?
+                check_finite(self.mono(data, memory, |bytes| f64::from_le_bytes(bytes) as f32))?
             }
             Encoding::Float64 => {
-                check_finite(self.mono(data, |bytes| f64::from_be_bytes(bytes) as f32))?
+                check_finite(self.mono(data, memory, |bytes| f64::from_be_bytes(bytes) as f32))?
             }
-            Encoding::MuLaw => self.mono(data, |[byte]| from_16(mu_law(byte))),
-            Encoding::ALaw => self.mono(data, |[byte]| from_16(a_law(byte))),
+            Encoding::MuLaw => self.mono(data, memory, |[byte]| from_16(mu_law(byte))),
+            Encoding::ALaw => self.mono(data, memory, |[byte]| from_16(a_law(byte))),
         };
         Ok(Recording { samples, sample_rate, channels: self.channels as u32 })
     }
@@ -120,16 +136,21 @@ impl Layout {
     fn mono<const BYTES: usize>(
         &self,
         data: &[u8],
+        mut memory: Vec<f32>,
         sample: impl Fn([u8; BYTES]) -> f32,
     ) -> Vec<f32> {
         let (samples, _) = data.as_chunks::<BYTES>();
+        memory.clear();
         if self.channels == 1 {
-            return samples.iter().map(|&bytes| sample(bytes)).collect();
+            memory.extend(samples.iter().map(|&bytes| sample(bytes)));
+        } else {
+            let count = self.channels as f32;
+            let mean = |frame: &[[u8; BYTES]]| {
+                frame.iter().map(|&bytes| sample(bytes)).sum::<f32>() / count
+            };
+            memory.extend(samples.chunks_exact(self.channels).map(mean));
         }
-        let count = self.channels as f32;
-        let mean =
-            |frame: &[[u8; BYTES]]| frame.iter().map(|&bytes| sample(bytes)).sum::<f32>() / count;
-        samples.chunks_exact(self.channels).map(mean).collect()
+        memory
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use proptest::prelude::*;
 
+use super::testing::decode;
 use super::*;
 use crate::data::npy::tests::read_f32;
 

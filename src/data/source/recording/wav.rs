@@ -10,7 +10,7 @@ use super::{Recording, RecordingError};
 /// Lengths that writers to a pipe leave behind, who cannot know better.
 const UNKNOWN: u32 = u32::MAX;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingError> {
+pub(super) fn read(bytes: &[u8], memory: Vec<f32>) -> Result<Recording, RecordingError> {
     let order = if bytes.starts_with(b"RIFX") { Order::Big } else { Order::Little };
     let mut layout = None;
     let mut data = None;
@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Recording, RecordingError> {
             _ => {}
         }
         if let (Some(layout), Some(data)) = (&layout, data) {
-            return layout.decode(data);
+            return layout.decode(data, memory);
         }
     }
     let missing = if layout.is_none() { "it has no header" } else { "it has no samples" };
