@@ -37,9 +37,7 @@ def main():
         return
     name, folder = sys.argv[1], Path(sys.argv[2])
     checked = json.loads((folder / "check.json").read_text())
-    prepared = dict(
-        text.split(maxsplit=1) for text in (folder / "prepared.txt").read_text().splitlines()
-    )
+    prepared = json.loads((folder / "prepared.json").read_text())
     trials = rows(folder / "runs" / name / "trials.csv")
     measurements = rows(folder / "runs" / name / "measurements.csv")
     states = {trial["state"] for trial in trials}
@@ -48,8 +46,7 @@ def main():
     for row in measurements:
         for metric, value in row.items():
             assert metric in others or math.isfinite(float(value)), f"{name}: {metric} is {value}"
-    examples = int(prepared["examples"].split(":")[0])
-    shape = [int(size) for size in prepared["shape"].strip("()").replace(",", " ").split()]
+    examples, shape = prepared["total"]["examples"], prepared["input_shape"]
     # `sweep check` proposes on, whatever `max_trials` says.
     estimate = max(trial["memory_bytes"] for trial in checked["trials"][: len(trials)])
     peak_kib = max(int(text) for text in (folder / "peak.txt").read_text().split())
