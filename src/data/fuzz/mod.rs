@@ -14,6 +14,7 @@ use std::fmt;
 use std::panic::{self, RefUnwindSafe};
 
 use crate::data::random::Random;
+use crate::data::source::arrays;
 use crate::data::source::panics;
 use crate::data::source::recording::{self, golden};
 
@@ -24,6 +25,7 @@ const MEMORY_FREE: usize = 64 << 20;
 const MEMORY_A_BYTE: usize = 64;
 
 /// A reader, and files that it can read.
+#[derive(Clone)]
 pub(in crate::data) struct Target {
     pub(in crate::data) name: &'static str,
     /// Files that the inputs are made of.
@@ -167,9 +169,37 @@ fn recordings() -> Vec<Target> {
     .into()
 }
 
+/// A target for arrays in files of their own, and one for those in archives.
+fn arrays() -> Vec<Target> {
+    fn read(bytes: &[u8], member: Option<&str>) -> bool {
+        match arrays::read_all(bytes, member) {
+            Ok((shape, values)) => {
+                assert_eq!(values.len() as u64, shape.iter().product::<u64>());
+                assert!(values.iter().all(|value| value.is_finite()));
+                true
+            }
+            Err(problem) => problem.to_string().is_empty(),
+        }
+    }
+    fn read_npy(bytes: &[u8]) -> bool {
+        read(bytes, None)
+    }
+    fn read_npz(bytes: &[u8]) -> bool {
+        read(bytes, Some("x"))
+    }
+
+    let (npz, npy): (Vec<_>, Vec<_>) =
+        arrays::tests::seeds().into_iter().partition(|(_, member)| member.is_some());
+    let seeds = |files: Vec<(Vec<u8>, _)>| files.into_iter().map(|(bytes, _)| bytes).collect();
+    vec![
+        Target { name: "npy", seeds: seeds(npy), read: read_npy },
+        Target { name: "npz", seeds: seeds(npz), read: read_npz },
+    ]
+}
+
 /// All readers of files that are not ours.
 fn targets() -> Vec<Target> {
-    recordings()
+    [recordings(), arrays()].concat()
 }
 
 #[test]

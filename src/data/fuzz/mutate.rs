@@ -1,6 +1,7 @@
 //! Broken files, made of good ones.
 
 use crate::data::random::Random;
+use crate::data::source::arrays;
 use crate::data::source::recording::testing;
 
 /// Longest input, in bytes.
@@ -23,6 +24,7 @@ pub(super) fn input(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes.truncate(MAX_BYTES);
     if random.below(100) >= UNREPAIRED {
         testing::repair_checksums(&mut bytes);
+        arrays::testing::repair_checksums(&mut bytes);
     }
     bytes
 }

@@ -408,4 +408,7 @@ pub(in crate::data) fn read_all(
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::data) mod testing;
+
+#[cfg(test)]
+pub(in crate::data) mod tests;
