@@ -52,7 +52,8 @@ def prepare(sweep: Path, folder: Path, feature: str, place: Path) -> tuple[np.nd
         sys.exit(f"{sweep} prepare failed:\n{done.stderr}")
     (dataset,) = (cache / "datasets").iterdir()
     manifest = json.loads((dataset / "manifest.json").read_text())
-    return np.load(dataset / "x.npy"), json.loads((dataset / "tracks.json").read_text()), manifest["skipped"]
+    tracks = [track["name"] for track in json.loads((dataset / "tracks.json").read_text())]
+    return np.load(dataset / "x.npy"), tracks, manifest["skipped"]
 
 
 def mel_difference(ours: np.ndarray, samples: np.ndarray, resampled_from: int) -> tuple[float, float]:
