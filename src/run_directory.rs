@@ -16,6 +16,8 @@ const DATABASE: &str = "study.db";
 const EXPERIMENT: &str = "experiment.yaml";
 /// Folder of the checkpoints from which training may go on.
 const CHECKPOINTS: &str = "checkpoints";
+/// What workers of other machines are started with.
+const JOIN: &str = "join";
 /// Folder of the local workers' output.
 const LOGS: &str = "logs";
 
@@ -172,6 +174,12 @@ impl RunDirectory {
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.path.join(LOGS)
+    }
+
+    /// Where the line is kept that lets workers of other machines in.
+    #[must_use]
+    pub fn join_line(&self) -> PathBuf {
+        self.path.join(JOIN)
     }
 
     /// Opens the store; makes it if it is not there.

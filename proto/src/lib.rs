@@ -1,15 +1,20 @@
 //! What crosses the wire between sweep's coordinator and its workers, and
 //! nothing else: the generated messages and service of `proto/sweep/v1/`, the
-//! largest message either side accepts, and what can be known of a [`v1::Model`]
-//! without libtorch: shapes and numbers of weights ([`shape`]), whether its end
-//! fits its loss ([`head`]), and how much memory it takes ([`memory`]).
+//! largest message either side accepts, how a coordinator is found, trusted and
+//! connected to ([`address`], [`secret`], [`connect`]), and what can be known of
+//! a [`v1::Model`] without libtorch: shapes and numbers of weights ([`shape`]),
+//! whether its end fits its loss ([`head`]), and how much memory it takes
+//! ([`memory`]).
 //!
 //! Everything here is concrete. Search spaces and hyperparameters stay with
 //! the coordinator; a worker reads layers and numbers.
 
+pub mod address;
+pub mod connect;
 pub mod head;
 pub mod memory;
 pub mod mobilenet_v2;
+pub mod secret;
 pub mod shape;
 
 /// Version 1 of the protocol, generated from `proto/sweep/v1/*.proto`.

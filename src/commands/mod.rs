@@ -10,6 +10,7 @@ mod synth;
 mod worker;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -105,6 +106,7 @@ pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("SWEEP_LOG")
                 .unwrap_or_else(|_| "warn".into()),

@@ -16,8 +16,8 @@ const PROGRAM: &str = "sweep-worker";
 #[derive(Debug, Args)]
 #[command(after_help = "All options are sweep-worker's own: `sweep worker -- --help` lists them.")]
 pub(super) struct WorkerArgs {
-    /// The coordinator, for example 127.0.0.1:7077
-    #[arg(long, value_name = "ADDR")]
+    /// The coordinator: 127.0.0.1:7077, or the line that it printed [default: $SWEEP_JOIN]
+    #[arg(long, visible_alias = "join", value_name = "ADDR")]
     coordinator: Option<String>,
     /// Further options of sweep-worker
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
@@ -28,7 +28,8 @@ pub(super) fn execute(arguments: &WorkerArgs) -> Result<(), Failure> {
     let program = find_program()?;
     let mut command = Command::new(&program);
     if let Some(coordinator) = &arguments.coordinator {
-        command.arg("--coordinator").arg(coordinator);
+        // Not as an argument: those are for all users of the machine to see.
+        command.env("SWEEP_JOIN", coordinator);
     }
     let error = command.args(&arguments.rest).exec();
     Err(Failure::unexpected(format!("cannot start {}: {error}", program.display())))

@@ -6,11 +6,11 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use sweep_proto::address::Address;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ pub struct LocalWorkers {
     /// How many.
     pub count: u32,
     /// Where the coordinator listens.
-    pub coordinator: SocketAddr,
+    pub coordinator: Address,
     /// Folder for `local-1.log` and so on.
     pub logs: PathBuf,
 }
@@ -152,11 +152,11 @@ impl LocalWorkers {
         let errors = output.try_clone().map_err(log)?;
         let mut command = Command::new(&self.program);
         command
-            .arg("--coordinator")
-            .arg(format!("http://{}", self.coordinator))
             .arg("--name")
             .arg(name(index))
             .arg("--supervised")
+            // Not as an argument: those are for all users of the machine to see.
+            .env("SWEEP_JOIN", self.coordinator.line())
             .env("SWEEP_THREADS", self.threads_each().to_string())
             .stdin(Stdio::piped())
             .stdout(output)

@@ -4,12 +4,14 @@
 //! and its [`Leases`](leases::Leases). The [`dispatcher`] feeds it events in
 //! batches, writes the records of a batch in one transaction and only then
 //! replies. The [`service`] turns gRPC calls into events; files go past it in
-//! chunks, and those of [`checkpoints`] are kept in step with the records.
+//! chunks, and those of [`checkpoints`] are kept in step with the records. Nobody
+//! gets at it but through the [`door`].
 //! [`local_workers`] starts worker processes and says when one has died.
 
 pub mod checkpoints;
 pub mod decide;
 pub mod dispatcher;
+pub mod door;
 pub mod leases;
 pub mod local_workers;
 pub mod service;

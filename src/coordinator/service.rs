@@ -4,18 +4,22 @@
 //! further in. No decision is made here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
 use sweep_proto::v1::{self, acquire_response, complete_request, uploaded_file};
 use sweep_proto::{MAX_MESSAGE_BYTES, VERSION};
 use tokio::fs::File;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::checkpoints::CheckpointFiles;
 use super::decide::{Event, Reply};
 use super::dispatcher::{Ending, Handle};
+use super::door::Door;
 use super::leases::Worker;
 use super::transfer;
 use crate::results::best::weights_file;
@@ -36,6 +40,16 @@ const MAX_NAME_BYTES: usize = 256;
 /// Longest message of a failure that is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
+/// Calls of one connection at once.
+const CALLS_AT_ONCE: u32 = 64;
+
+/// Most bytes of a call's headers.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+
+/// How often a silent connection is probed, and how long an answer may take:
+/// a vanished machine holds nothing for longer.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
 /// Chunks that are read ahead of a worker that fetches.
 const CHUNKS_AHEAD: usize = 4;
 
@@ -55,12 +69,29 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service as tonic serves it.
-    #[must_use]
-    pub fn into_server(self) -> CoordinatorServer<Self> {
-        CoordinatorServer::new(self)
+    /// Serves whoever comes in by the door, until the task that awaits this ends.
+    ///
+    /// To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When tonic cannot go on.
+    pub async fn serve(
+        self,
+        door: Door,
+        listener: TcpListener,
+    ) -> Result<(), tonic::transport::Error> {
+        let service = CoordinatorServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        tonic::transport::Server::builder()
+            .max_concurrent_streams(CALLS_AT_ONCE)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .add_service(InterceptedService::new(service, door.guard()))
+            .serve_with_incoming(door.receive(listener))
+            .await
     }
 
     /// Has a checkpoint recorded whose file is in its place; removes the file

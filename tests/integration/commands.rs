@@ -76,18 +76,6 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn other_machines_are_not_let_in_without_tls() {
-    let (code, stderr) = outcome(&Workplace::new(EXPERIMENT), &["--listen", "0.0.0.0:7077"]);
-    assert_eq!(code, Some(2));
-    assert_eq!(
-        error(&stderr),
-        "error: --listen 0.0.0.0:7077: only loopback addresses are built yet, because a \
-         coordinator open to other machines needs TLS and a token\n\n\
-         hint: --listen 127.0.0.1:7077\n"
-    );
-}
-
-#[test]
 fn a_worker_program_that_dies_at_once_ends_the_run() {
     let workplace = Workplace::new(EXPERIMENT);
     let mut command = workplace.sweep(&["toy.yaml", "--worker-program", "/bin/false"]);

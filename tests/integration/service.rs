@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use sweep::coordinator::checkpoints::CheckpointFiles;
 use sweep::coordinator::decide::{Planner, Search};
 use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle};
+use sweep::coordinator::door::Door;
 use sweep::coordinator::service::Service;
 use sweep::oracle::{Oracle, RandomSearch};
 use sweep::space::{HyperParameter, HyperParameters, Kind, Numerical, Sampling, Space};
@@ -17,7 +18,6 @@ use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{self, layer};
 use sweep_session::{Backoff, End, ToyTrainer, TrainingThread};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Code;
 
 const DIGEST: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
@@ -80,7 +80,7 @@ pub(crate) type Client = CoordinatorClient<tonic::transport::Channel>;
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) dispatcher: Dispatcher,
-    address: std::net::SocketAddr,
+    pub(crate) address: std::net::SocketAddr,
 }
 
 pub(crate) fn space() -> Space {
@@ -113,6 +113,11 @@ impl Site {
 
     /// Searches as this oracle does.
     pub(crate) async fn of(oracle: Box<dyn Oracle>) -> Self {
+        Self::behind(Door::default(), oracle).await
+    }
+
+    /// The same, behind a door.
+    pub(crate) async fn behind(door: Door, oracle: Box<dyn Oracle>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dataset = folder.path().join("dataset");
         let weights = folder.path().join("weights");
@@ -143,11 +148,7 @@ impl Site {
             checkpoints,
             dataset: (DIGEST.to_owned(), dataset),
         };
-        tokio::spawn(
-            tonic::transport::Server::builder()
-                .add_service(service.into_server())
-                .serve_with_incoming(TcpListenerStream::new(listener)),
-        );
+        tokio::spawn(service.serve(door, listener));
         Self { folder, dispatcher, address }
     }
 
@@ -169,7 +170,8 @@ impl Site {
 }
 
 async fn session(address: std::net::SocketAddr, index: usize, cache: PathBuf) -> End {
-    let address: sweep_session::Address = address.to_string().parse().expect("an address");
+    let address: sweep_proto::address::Address = address.to_string().parse().expect("an address");
+    let client = sweep_proto::connect::client(&address, &Default::default()).expect("a client");
     let settings = sweep_session::Settings {
         name: format!("session-{index}"),
         cache,
@@ -178,7 +180,7 @@ async fn session(address: std::net::SocketAddr, index: usize, cache: PathBuf) ->
     };
     let trainer = TrainingThread::start(ToyTrainer::new(Duration::ZERO, None)).expect("a thread");
     let never = std::future::pending();
-    sweep_session::serve(address.channel(), &settings, &trainer, never).await.expect("served")
+    sweep_session::serve(client, &settings, &trainer, never).await.expect("served")
 }
 
 /// What has to be the same whoever did the work.

@@ -1,7 +1,6 @@
 //! While a study goes on: the coordinator, its local workers, and the signals
 //! that end them early.
 
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,9 +8,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 
 use super::RunArgs;
+use super::opening::Opening;
 use crate::commands::Failure;
 use crate::coordinator::checkpoints::CheckpointFiles;
 use crate::coordinator::decide::{Event, Search};
@@ -39,7 +38,7 @@ pub(super) struct Running<'a> {
     pub(super) program: PathBuf,
     /// How many workers are started.
     pub(super) workers: u32,
-    pub(super) listen: SocketAddr,
+    pub(super) opening: Opening,
 }
 
 /// How the running of a study ended.
@@ -74,17 +73,16 @@ impl Running<'_> {
         plan: ExperimentPlan,
         publication: Publication,
     ) -> Result<Ending, Failure> {
-        let listener = TcpListener::bind(self.listen).await.map_err(|error| {
-            Failure::bad_input(format!("cannot listen on {}: {error}", self.listen))
+        let listen = self.arguments.open.address();
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            Failure::bad_input(format!("cannot listen on {listen}: {error}"))
                 .with_hint("choose another port with --listen, or leave it out for a free one")
         })?;
         let address = listener.local_addr().map_err(Failure::unexpected)?;
         let mut signals = Signals::listen()?;
         let screen = Screen::new(Progress::new(self.arguments.progress.into()));
-        if self.arguments.listen.is_some() {
-            screen.message(&format!(
-                "listening; workers join with: sweep worker --coordinator {address}"
-            ));
+        if self.arguments.open.listen.is_some() {
+            screen.message(&self.opening.announce(address)?);
         }
 
         let publisher = Publisher::start(publication, screen.clone());
@@ -94,15 +92,13 @@ impl Running<'_> {
             // Fails only when the store has failed, which `close` reports.
             let _ = dispatcher.handle.tell(Event::CheckpointLost { checkpoint }).await;
         }
-        let server = tonic::transport::Server::builder()
-            .add_service(self.service(&dispatcher).into_server())
-            .serve_with_incoming(TcpListenerStream::new(listener));
+        let server = self.service(&dispatcher).serve(self.opening.door.clone(), listener);
         let server = tokio::spawn(server);
         let (leave, left) = watch::channel(false);
         let workers = LocalWorkers {
             program: self.program.clone(),
             count: self.workers,
-            coordinator: address,
+            coordinator: self.opening.local(address)?,
             logs: self.directory.logs(),
         };
         let workers = workers.supervise(dispatcher.handle.clone(), dispatcher.phase.clone(), left);
@@ -114,7 +110,9 @@ impl Running<'_> {
             std::process::exit(130);
         });
         match reason {
-            Reason::Over if self.arguments.listen.is_some() => tokio::time::sleep(LINGER).await,
+            Reason::Over if self.arguments.open.listen.is_some() => {
+                tokio::time::sleep(LINGER).await
+            }
             Reason::Over => {}
             Reason::Interrupted | Reason::NoWorkers(_) => {
                 // Nobody may be left to tell.
@@ -191,7 +189,7 @@ impl Running<'_> {
                     match left {
                         Ok(()) => {}
                         // With an open port, others may still come.
-                        Err(error) if self.arguments.listen.is_some() => {
+                        Err(error) if self.arguments.open.listen.is_some() => {
                             screen.message(&format!("warning: {error}"));
                         }
                         Err(error) => return Reason::NoWorkers(error),

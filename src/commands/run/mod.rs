@@ -1,14 +1,15 @@
 //! `sweep run FILE`: a study from its data to its summary.
 
 mod live;
+mod opening;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use self::live::{Reason, Running, tidy_checkpoints};
+use self::opening::OpenArgs;
 use super::{ExperimentArgs, Failure, worker};
 use crate::coordinator::local_workers;
 use crate::data::{self, Prepared};
@@ -38,9 +39,6 @@ pub(super) struct RunArgs {
     /// Goes on with a changed search space, and keeps the trials of the earlier one
     #[arg(long, conflicts_with = "overwrite")]
     extend: bool,
-    /// Where to listen for workers; at present on loopback only [default: a free port]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
     /// How many workers to start on this machine [default: one a GPU, else one]
     #[arg(long, value_name = "N")]
     local_workers: Option<u32>,
@@ -53,6 +51,8 @@ pub(super) struct RunArgs {
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
     progress: ProgressMode,
+    #[command(flatten)]
+    open: OpenArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,15 +86,15 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         experiment.check(&input_shape, &classes)?;
     }
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
-    if workers == 0 && arguments.listen.is_none() {
+    if workers == 0 && arguments.open.listen.is_none() {
         return Err(Failure::bad_input("--local-workers 0 leaves nobody to train")
             .with_hint("let others join with --listen 127.0.0.1:7077"));
     }
     let program = if workers > 0 { worker_program(arguments)? } else { PathBuf::new() };
-    let listen = listen_address(arguments)?;
 
     let directory =
         RunDirectory::lock(&arguments.runs.join(&experiment.settings.study), arguments.overwrite)?;
+    let opening = arguments.open.open(&directory)?;
     let mut store = directory.store()?;
     let origin = store.origin()?;
     let extensions = match &origin {
@@ -130,8 +130,14 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::unexpected)?;
-    let running =
-        Running { arguments, directory: &directory, prepared: &prepared, program, workers, listen };
+    let running = Running {
+        arguments,
+        directory: &directory,
+        prepared: &prepared,
+        program,
+        workers,
+        opening,
+    };
     let ending = runtime.block_on(running.run(study, store, plan, publication.clone()));
     // Connections that workers of elsewhere still hold must not keep us.
     runtime.shutdown_background();
@@ -153,18 +159,6 @@ fn worker_program(arguments: &RunArgs) -> Result<PathBuf, Failure> {
         Some(program) => Ok(program.clone()),
         None => worker::find_program(),
     }
-}
-
-fn listen_address(arguments: &RunArgs) -> Result<SocketAddr, Failure> {
-    let address = arguments.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-    if !address.ip().is_loopback() {
-        return Err(Failure::bad_input(format!(
-            "--listen {address}: only loopback addresses are built yet, because a coordinator \
-             open to other machines needs TLS and a token"
-        ))
-        .with_hint(format!("--listen 127.0.0.1:{}", address.port())));
-    }
-    Ok(address)
 }
 
 pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepared, Failure> {

@@ -5,16 +5,45 @@
 
 use std::path::PathBuf;
 
-use crate::address::Address;
+use sweep_proto::address::Address;
+use sweep_proto::connect::Credentials;
+use sweep_proto::secret::Token;
 
 /// Options of a worker's session.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerArgs {
-    /// Address of the coordinator: HOST:PORT or http://HOST:PORT
+    /// The coordinator: HOST:PORT, or the line that it printed
     ///
-    /// `sweep FILE --listen ADDR` prints it when it starts.
-    #[arg(long, value_name = "ADDR")]
+    /// `sweep FILE --listen ADDR` prints it when it starts. A coordinator that is
+    /// open to other machines has one that begins with sweep:// and holds its
+    /// token and the fingerprint of its certificate; give it as $SWEEP_JOIN where
+    /// others can see this machine's processes.
+    #[arg(
+        long,
+        visible_alias = "join",
+        value_name = "ADDR",
+        env = "SWEEP_JOIN",
+        hide_env_values = true
+    )]
     pub coordinator: Address,
+
+    /// File with the coordinator's token, where the address has none
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Certificates of the authorities that may have signed the coordinator's, PEM
+    ///
+    /// For an address without a fingerprint.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// This worker's certificate, PEM, for a coordinator that wants one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+
+    /// The key of --cert, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
 
     /// Name of this worker in progress lines and tables [default: HOSTNAME-PID]
     #[arg(long)]
@@ -38,4 +67,31 @@ pub struct WorkerArgs {
     /// started this worker is gone
     #[arg(long, hide = true)]
     pub supervised: bool,
+}
+
+impl WorkerArgs {
+    /// The coordinator's address, with the token of `--token-file` if that is given.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file.
+    pub(crate) fn address(&self) -> Result<Address, String> {
+        let mut address = self.coordinator.clone();
+        if let Some(path) = &self.token_file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let token: Token =
+                text.trim().parse().map_err(|error| format!("{}: {error}", path.display()))?;
+            address.token = Some(token);
+        }
+        Ok(address)
+    }
+
+    /// What this worker shows and trusts.
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials {
+            authorities: self.ca.clone(),
+            identity: self.cert.clone().zip(self.key.clone()),
+        }
+    }
 }

@@ -277,7 +277,8 @@ impl Attempt<'_> {
     async fn settle(&self, error: CallError) -> Result<Next, SessionError> {
         match &error {
             CallError::Unreachable { .. }
-            | CallError::Refused { code: Code::Unauthenticated | Code::PermissionDenied, .. } => {
+            | CallError::Distrusted { .. }
+            | CallError::Refused { code: Code::Unauthenticated, .. } => {
                 timeout(LEAVE_LIMIT, self.trainer.idle()).await.ok();
                 return Err(error.into());
             }
@@ -293,7 +294,11 @@ impl Attempt<'_> {
                     let failure = Failure { kind: FailureKind::Error, message };
                     match self.link.complete(self.lease.id, failed(failure)).await {
                         Ok(()) => {}
-                        Err(error @ CallError::Unreachable { .. }) => return Err(error.into()),
+                        Err(
+                            error @ (CallError::Unreachable { .. } | CallError::Distrusted { .. }),
+                        ) => {
+                            return Err(error.into());
+                        }
                         Err(error @ CallError::Refused { .. }) => warn!("{error}"),
                     }
                 }

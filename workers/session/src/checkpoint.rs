@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 use sweep_proto::MAX_FILE_BYTES;
-use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::connect::Client;
 use sweep_proto::v1::{self, CheckpointChunk, FetchCheckpointRequest};
 use tracing::info;
 
@@ -53,7 +53,7 @@ pub(crate) async fn fetch_checkpoint(
         return Err(FetchError::Content(CheckpointError::TooLarge(announced.bytes)));
     }
     let epoch = announced.epoch;
-    let open = |mut client: CoordinatorClient<_>| async move {
+    let open = |mut client: Client| async move {
         client.fetch_checkpoint(FetchCheckpointRequest { id: Some(id), epoch }).await
     };
     let begin = || Ok(Arriving { announced, bytes: Vec::new(), digest: Sha256::new() });

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::connect::Client;
 use sweep_proto::v1::{Dataset, DatasetChunk, FetchDatasetRequest};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
@@ -129,7 +129,7 @@ async fn fetch_dataset(
     digest: &str,
     datasets: &Path,
 ) -> Result<Fetched, DatasetError> {
-    let open = |mut client: CoordinatorClient<_>| {
+    let open = |mut client: Client| {
         let request = FetchDatasetRequest { digest: digest.to_owned() };
         async move { client.fetch_dataset(request).await }
     };

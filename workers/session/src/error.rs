@@ -17,6 +17,12 @@ pub(crate) enum CallError {
         /// The coordinator's words.
         message: String,
     },
+    /// One side does not trust the other.
+    #[error("{reason}")]
+    Distrusted {
+        /// Whose certificate, and what is wrong with it.
+        reason: String,
+    },
     /// No answer for longer than the session waits.
     #[error("the coordinator was not reached for {seconds} s: {message}")]
     Unreachable {
@@ -40,6 +46,12 @@ pub enum SessionError {
     #[error("the coordinator did not let this worker in: {message}")]
     Unauthenticated {
         /// The coordinator's words.
+        message: String,
+    },
+    /// One side does not trust the other's certificate.
+    #[error("no trust between this worker and what listens there: {message}")]
+    Untrusted {
+        /// Whose certificate, and what is wrong with it.
         message: String,
     },
     /// The coordinator answered what no coordinator of this version answers.
@@ -76,6 +88,10 @@ impl SessionError {
             Self::Unauthenticated { .. } => {
                 "start the worker the way the coordinator's first lines say"
             }
+            Self::Untrusted { .. } => {
+                "is this the line that the coordinator printed, and nobody in between? \
+                 it also lies in the run's folder, as `join`"
+            }
             Self::Protocol { .. } => {
                 "is this the address that the coordinator printed when it started?"
             }
@@ -95,6 +111,7 @@ impl From<CallError> for SessionError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Unreachable { seconds, message } => Self::Unreachable { seconds, message },
+            CallError::Distrusted { reason } => Self::Untrusted { message: reason },
             CallError::Refused { code: Code::FailedPrecondition, message, .. } => {
                 Self::VersionRefused { message }
             }

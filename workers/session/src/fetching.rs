@@ -6,9 +6,8 @@
 
 use std::time::Duration;
 
-use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::connect::Client;
 use tokio::time::timeout;
-use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 
 use crate::error::CallError;
@@ -62,7 +61,7 @@ pub(crate) enum FetchError<E> {
 pub(crate) async fn fetch<S, F>(
     link: &Link,
     call: Call,
-    open: impl Fn(CoordinatorClient<Channel>) -> F,
+    open: impl Fn(Client) -> F,
     begin: impl Fn() -> Result<S, S::Error>,
 ) -> Result<S, FetchError<S::Error>>
 where

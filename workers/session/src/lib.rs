@@ -24,7 +24,6 @@
 //! - Nothing that must be remembered lives in a connection.
 //! - Every queue, wait and size has a named bound.
 
-mod address;
 mod args;
 mod attempt;
 mod checkpoint;
@@ -41,7 +40,6 @@ mod toy;
 mod trainer;
 mod training;
 
-pub use address::{Address, AddressError};
 pub use args::WorkerArgs;
 pub use error::SessionError;
 pub use process::run;

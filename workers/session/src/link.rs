@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use sweep_proto::v1::coordinator_client::CoordinatorClient;
+use sweep_proto::CHUNK_BYTES;
+use sweep_proto::connect::{Client, distrust};
 use sweep_proto::v1::{
     AcquireRequest, AcquireResponse, AttemptId, CompleteRequest, HeartbeatRequest, Measurement,
     ReportRequest, UploadChunk, UploadedFile, Verdict, Worker, complete_request, uploaded_file,
 };
-use sweep_proto::{CHUNK_BYTES, MAX_MESSAGE_BYTES};
-use tonic::transport::Channel;
 use tonic::{Response, Status};
 use tracing::{debug, info, warn};
 
@@ -65,7 +64,7 @@ impl fmt::Display for Call {
 /// The way to the coordinator.
 #[derive(Debug)]
 pub(crate) struct Link {
-    client: CoordinatorClient<Channel>,
+    client: Client,
     worker: Worker,
     backoff: Backoff,
     give_up_after: Duration,
@@ -76,14 +75,11 @@ pub(crate) struct Link {
 impl Link {
     /// A way that is tried out by the first call.
     pub(crate) fn new(
-        channel: Channel,
+        client: Client,
         worker: Worker,
         backoff: Backoff,
         give_up_after: Duration,
     ) -> Self {
-        let client = CoordinatorClient::new(channel)
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Self { client, worker, backoff, give_up_after, reached: AtomicBool::new(true) }
     }
 
@@ -160,7 +156,7 @@ impl Link {
     }
 
     /// A client for a call that this type does not make itself.
-    pub(crate) fn client(&self) -> CoordinatorClient<Channel> {
+    pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }
 
@@ -180,6 +176,9 @@ impl Link {
         status: Status,
         failures: &mut Failures,
     ) -> Result<(), CallError> {
+        if let Some(reason) = distrust(&status) {
+            return Err(CallError::Distrusted { reason });
+        }
         if !may_pass(&status) {
             let message = status.message().to_owned();
             return Err(CallError::Refused { call, code: status.code(), message });
@@ -207,7 +206,7 @@ impl Link {
         &self,
         call: Call,
         limit: Duration,
-        send: impl Fn(CoordinatorClient<Channel>) -> F,
+        send: impl Fn(Client) -> F,
     ) -> Result<R, CallError>
     where
         F: Future<Output = Result<Response<R>, Status>>,

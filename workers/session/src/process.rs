@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use sweep_proto::connect::{self, ConnectError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,6 +30,10 @@ enum ProcessError {
     NoCache,
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
+    #[error("--token-file: {0}")]
+    Token(String),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -37,7 +42,12 @@ impl ProcessError {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoCache => Some("name one with --cache"),
-            Self::System { .. } => None,
+            Self::Connect(ConnectError::NobodyTrusted) => Some(
+                "copy the whole line that the coordinator printed, or name the authorities \
+                 with --ca",
+            ),
+            Self::Token(_) => Some("it holds the token and nothing else"),
+            Self::Connect(ConnectError::File { .. }) | Self::System { .. } => None,
             Self::Session(error) => Some(error.hint()),
         }
     }
@@ -94,8 +104,9 @@ fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessEr
     let terminate = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
     let interrupt = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
     let leave = leave(terminate, interrupt, args.supervised);
-    let channel = args.coordinator.channel();
-    Ok(runtime.block_on(serve(channel, &settings, trainer, leave))?)
+    let address = args.address().map_err(ProcessError::Token)?;
+    let client = connect::client(&address, &args.credentials())?;
+    Ok(runtime.block_on(serve(client, &settings, trainer, leave))?)
 }
 
 /// Completes when the worker is to leave.

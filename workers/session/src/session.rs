@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
+use sweep_proto::connect::Client;
 use sweep_proto::v1::Worker;
 use sweep_proto::v1::acquire_response::Answer;
-use tonic::transport::Channel;
 use tracing::{debug, info};
 
 use crate::attempt::{Attempt, Lease, Next};
@@ -40,14 +40,14 @@ pub enum End {
 /// Trains what the coordinator assigns until the study is over or `leave`
 /// completes.
 ///
-/// - `channel`: connects, and connects again, by itself, as
-///   [`Address::channel`](crate::Address::channel) does
+/// - `client`: connects, and connects again, by itself, as
+///   [`sweep_proto::connect::client`] makes it
 ///
 /// # Errors
 ///
 /// When the coordinator was not reached for long, or refused the worker.
 pub async fn serve(
-    channel: Channel,
+    client: Client,
     settings: &Settings,
     trainer: &TrainingThread,
     leave: impl Future<Output = ()>,
@@ -58,7 +58,7 @@ pub async fn serve(
         version: sweep_proto::VERSION.to_owned(),
         device: trainer.device().to_owned(),
     };
-    let link = Link::new(channel, worker, settings.backoff, settings.give_up_after);
+    let link = Link::new(client, worker, settings.backoff, settings.give_up_after);
     let mut leave = pin!(leave);
     let mut refusals = 0;
     loop {

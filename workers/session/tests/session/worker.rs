@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sweep_proto::address::Address;
+use sweep_proto::connect::{Credentials, client};
 use sweep_proto::v1::{Measurement, Metric};
 use sweep_session::{
-    Address, Backoff, End, Epochs, Execution, Failure, SessionError, Settings, Trained, Trainer,
+    Backoff, End, Epochs, Execution, Failure, SessionError, Settings, Trained, Trainer,
     TrainingThread, serve,
 };
 use tokio::sync::Notify;
@@ -84,10 +86,11 @@ where
     };
     let trainer = Arc::new(TrainingThread::start(Scripted(train)).unwrap());
     let leave = Arc::new(Notify::new());
-    let channel = address.to_string().parse::<Address>().unwrap().channel();
+    let address: Address = address.to_string().parse().unwrap();
+    let client = client(&address, &Credentials::default()).unwrap();
     let session = tokio::spawn({
         let (trainer, leave) = (Arc::clone(&trainer), Arc::clone(&leave));
-        async move { serve(channel, &settings, &trainer, leave.notified()).await }
+        async move { serve(client, &settings, &trainer, leave.notified()).await }
     });
     Running { session, leave, trainer, cache }
 }
