@@ -17,7 +17,7 @@ study: bench
 objective: val_accuracy
 search: {{algorithm: random, max_trials: {trials}, seed: 1}}
 space:
-  units: {{int: [1, 1000000]}}
+  units: {{int: [1, 1000]}}
   rate: {{float: [1.0e-4, 1.0e-1], sampling: log}}
   activation: {{choice: [relu, tanh, elu]}}
 data:
@@ -62,6 +62,11 @@ impl Place {
         let address = lines
             .by_ref()
             .map(|line| line.expect("text"))
+            .inspect(|line| {
+                if line.starts_with("error: ") {
+                    eprintln!("sweep: {line}");
+                }
+            })
             .find_map(|line| {
                 line.rsplit_once("--coordinator ").map(|(_, address)| address.to_owned())
             })
