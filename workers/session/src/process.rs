@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::WorkerArgs;
 use crate::error::SessionError;
 use crate::retry::Backoff;
-use crate::session::{End, Settings, serve};
+use crate::session::{Departure, End, Settings, serve};
 use crate::trainer::Trainer;
 use crate::training::TrainingThread;
 
@@ -45,10 +46,12 @@ impl ProcessError {
 
 /// Runs a worker's session to its end, as the whole of a program's `main`.
 ///
-/// Returns exit code 0 when the study is over or after SIGTERM, and 1 when the
-/// coordinator was not reached for long or refused the worker; standard error
-/// says why. SIGINT is like SIGTERM, except under supervision: there the
-/// terminal sends it to the supervisor as well, which decides.
+/// Returns exit code 0 when the study is over, after SIGTERM, or when an option
+/// says so, and 1 when the coordinator was not reached for long or refused the
+/// worker; standard error says why. SIGTERM makes it leave with a checkpoint,
+/// within `--grace`. SIGINT, or another SIGTERM, makes it leave at once; but
+/// under supervision SIGINT does nothing: there the terminal sends it to the
+/// supervisor as well, which decides.
 ///
 /// Ends the process itself if the trainer does not stop in time.
 pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
@@ -61,7 +64,7 @@ pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
         Err(source) => (Err(ProcessError::System { what: "start a thread", source }), None),
     };
     let code = match &result {
-        Ok(End::StudyOver | End::Left) => 0,
+        Ok(End::StudyOver | End::Left | End::EnoughTrials | End::Idle) => 0,
         Err(error) => {
             eprintln!("error: {error}");
             if let Some(hint) = error.hint() {
@@ -84,6 +87,9 @@ fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessEr
         cache: args.cache.clone().or_else(default_cache).ok_or(ProcessError::NoCache)?,
         give_up_after: Duration::from_secs(args.give_up_after),
         backoff: Backoff::default(),
+        grace: Duration::from_secs(args.grace),
+        max_trials: args.max_trials,
+        idle_timeout: args.idle_timeout.map(Duration::from_secs),
     };
     // One thread is enough: the work is done by the trainer's.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -93,19 +99,35 @@ fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessEr
     let _guard = runtime.enter();
     let terminate = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
     let interrupt = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
-    let leave = leave(terminate, interrupt, args.supervised);
+    let (telling, departure) = watch::channel(Departure::Stay);
+    runtime.spawn(heed_signals(terminate, interrupt, args.supervised, telling));
     let channel = args.coordinator.channel();
-    Ok(runtime.block_on(serve(channel, &settings, trainer, leave))?)
+    Ok(runtime.block_on(serve(channel, &settings, trainer, departure))?)
 }
 
-/// Completes when the worker is to leave.
-async fn leave(mut terminate: Signal, mut interrupt: Signal, supervised: bool) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        // The handler stays in place, so that under supervision SIGINT does nothing.
-        _ = interrupt.recv(), if !supervised => {}
+/// Says how the worker is to leave, whenever a signal comes.
+async fn heed_signals(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    supervised: bool,
+    telling: watch::Sender<Departure>,
+) {
+    loop {
+        let departure = tokio::select! {
+            _ = terminate.recv() => match *telling.borrow() {
+                Departure::Stay => Departure::WithCheckpoint,
+                Departure::WithCheckpoint | Departure::AtOnce => Departure::AtOnce,
+            },
+            // The handler stays in place, so that under supervision SIGINT does nothing.
+            _ = interrupt.recv(), if !supervised => Departure::AtOnce,
+        };
+        match departure {
+            Departure::Stay => {}
+            Departure::WithCheckpoint => tracing::info!("leaving, with a checkpoint"),
+            Departure::AtOnce => tracing::info!("leaving at once"),
+        }
+        telling.send_replace(departure);
     }
-    tracing::info!("leaving");
 }
 
 fn start_log(supervised: bool) {
