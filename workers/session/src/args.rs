@@ -52,7 +52,7 @@ pub struct WorkerArgs {
     pub idle_timeout: Option<u64>,
 
     /// End at once when standard input closes, because the `sweep` that
-    /// started this worker is gone
+    /// started this worker is gone; leave with a checkpoint when it says something
     #[arg(long, hide = true)]
     pub supervised: bool,
 }

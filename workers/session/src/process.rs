@@ -56,11 +56,12 @@ impl ProcessError {
 /// Ends the process itself if the trainer does not stop in time.
 pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
     start_log(args.supervised);
+    let (telling, departure) = watch::channel(Departure::Stay);
     if args.supervised {
-        end_with_standard_input();
+        end_with_standard_input(telling.clone());
     }
     let (result, trainer) = match TrainingThread::start(trainer) {
-        Ok(trainer) => (session(args, &trainer), Some(trainer)),
+        Ok(trainer) => (session(args, &trainer, telling, departure), Some(trainer)),
         Err(source) => (Err(ProcessError::System { what: "start a thread", source }), None),
     };
     let code = match &result {
@@ -80,7 +81,12 @@ pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
     }
 }
 
-fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessError> {
+fn session(
+    args: &WorkerArgs,
+    trainer: &TrainingThread,
+    telling: watch::Sender<Departure>,
+    departure: watch::Receiver<Departure>,
+) -> Result<End, ProcessError> {
     let system = |what| move |source| ProcessError::System { what, source };
     let settings = Settings {
         name: args.name.clone().unwrap_or_else(default_name),
@@ -99,7 +105,6 @@ fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessEr
     let _guard = runtime.enter();
     let terminate = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
     let interrupt = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
-    let (telling, departure) = watch::channel(Departure::Stay);
     runtime.spawn(heed_signals(terminate, interrupt, args.supervised, telling));
     let channel = args.coordinator.channel();
     Ok(runtime.block_on(serve(channel, &settings, trainer, departure))?)
@@ -121,13 +126,21 @@ async fn heed_signals(
             // The handler stays in place, so that under supervision SIGINT does nothing.
             _ = interrupt.recv(), if !supervised => Departure::AtOnce,
         };
-        match departure {
-            Departure::Stay => {}
-            Departure::WithCheckpoint => tracing::info!("leaving, with a checkpoint"),
-            Departure::AtOnce => tracing::info!("leaving at once"),
-        }
-        telling.send_replace(departure);
+        tell(&telling, departure);
     }
+}
+
+fn tell(telling: &watch::Sender<Departure>, departure: Departure) {
+    match departure {
+        Departure::Stay => {}
+        Departure::WithCheckpoint => tracing::info!("leaving, with a checkpoint"),
+        Departure::AtOnce => tracing::info!("leaving at once"),
+    }
+    telling.send_if_modified(|told| {
+        let before = *told;
+        *told = before.max(departure);
+        *told != before
+    });
 }
 
 fn start_log(supervised: bool) {
@@ -148,15 +161,16 @@ fn start_log(supervised: bool) {
 }
 
 /// Ends the process as soon as standard input closes. The supervisor holds the
-/// other end of it, so this works however the supervisor ends.
-fn end_with_standard_input() {
-    std::thread::spawn(|| {
+/// other end of it, so this works however the supervisor ends. Whatever it
+/// writes there before asks the worker to leave with a checkpoint.
+fn end_with_standard_input(telling: watch::Sender<Departure>) {
+    std::thread::spawn(move || {
         let mut ignored = [0; 64];
         let mut input = io::stdin().lock();
         loop {
             match input.read(&mut ignored) {
                 Ok(0) => end_at_once(1),
-                Ok(_) => {}
+                Ok(_) => tell(&telling, Departure::WithCheckpoint),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => end_at_once(1),
             }

@@ -1,5 +1,6 @@
 //! The toy worker as a process: exit codes, signals, supervision.
 
+use std::io::Write as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use sweep_proto::v1::complete_request::Outcome;
@@ -112,6 +113,23 @@ async fn a_supervised_worker_ignores_sigint_and_ends_with_its_standard_input() {
     drop(worker.0.stdin.take());
     assert_eq!(worker.ended().await.0.code(), Some(1));
     assert!(coordinator.is_quiet(), "it ended at once");
+}
+
+#[tokio::test]
+async fn a_supervised_worker_leaves_with_a_checkpoint_when_its_supervisor_asks() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let mut worker = Process::start(&coordinator, &["--supervised", "--epoch-ms", "3600000"]);
+    coordinator.acquired().await;
+    let id = coordinator.assign(0);
+    for _ in 0..2 {
+        assert_eq!(coordinator.any_event().await, Event::Heartbeat(id));
+    }
+    worker.0.stdin.as_mut().unwrap().write_all(b"leave\n").unwrap();
+    assert!(matches!(coordinator.event().await, Event::Checkpoint(_, 0, 1.., _)));
+    assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Released(Released {})));
+    let stdin = worker.0.stdin.take();
+    assert_eq!(worker.ended().await.0.code(), Some(0));
+    drop(stdin);
 }
 
 #[tokio::test]
