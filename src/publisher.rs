@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use crate::coordinator::dispatcher::Observer;
 use crate::plan::ExperimentPlan;
 use crate::progress::Progress;
-use crate::results::{Provenance, Results, ResultsError, write_all};
+use crate::results::{Models, Provenance, Results, ResultsError, write_all};
 use crate::space::Space;
 use crate::store::Origin;
-use crate::study::{Stamped, Study};
+use crate::study::{Stamped, Study, Trial};
 
 /// The tables are written at most so often.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -50,14 +50,15 @@ impl Publication {
     ///
     /// What could not be written; it is then as it was before.
     pub fn publish(&self, study: &Study) -> Result<(), ResultsError> {
-        let network = study.best().map(|best| self.plan.network_json(&best.hyperparameters));
+        let network = |trial: &Trial| self.plan.network_json(&trial.hyperparameters);
+        let models = Models { count: self.plan.keep_models(), network: &network };
         let results = Results {
             study,
             space: self.plan.space(),
             provenance: &self.provenance,
             directory: &self.directory,
         };
-        write_all(&results, network.as_deref())
+        write_all(&results, &models)
     }
 }
 

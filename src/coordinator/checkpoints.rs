@@ -34,9 +34,10 @@ impl CheckpointFiles {
     #[must_use]
     pub fn path(&self, name: CheckpointId) -> PathBuf {
         let AttemptId { trial: TrialId(trial), execution, attempt } = name.id;
-        let epoch = name.epoch;
+        let (epoch, step) = name.position();
+        let step = if step > 0 { format!("-step-{step}") } else { String::new() };
         self.folder.join(format!(
-            "trial-{trial}-execution-{execution}-attempt-{attempt}-epoch-{epoch}.{EXTENSION}"
+            "trial-{trial}-execution-{execution}-attempt-{attempt}-epoch-{epoch}{step}.{EXTENSION}"
         ))
     }
 
@@ -65,7 +66,7 @@ impl CheckpointFiles {
         let mut kept: HashSet<OsString> = HashSet::new();
         let mut lost = Vec::new();
         for (id, checkpoint) in &study.checkpoints {
-            let name = CheckpointId { id: *id, epoch: checkpoint.epoch };
+            let name = checkpoint.name(*id);
             let path = self.path(name);
             match fs::metadata(&path) {
                 Ok(found) if found.len() == checkpoint.bytes => {
@@ -91,8 +92,8 @@ impl CheckpointFiles {
 impl Observer for CheckpointFiles {
     fn observe(&mut self, _: &Study, committed: &[Stamped]) {
         for Stamped { record, .. } in committed {
-            if let Record::CheckpointDropped { id, epoch } = record {
-                self.remove(CheckpointId { id: *id, epoch: *epoch });
+            if let Record::CheckpointDropped { id, epoch, step } = record {
+                self.remove(CheckpointId { id: *id, epoch: *epoch, step: *step });
             }
         }
     }
@@ -105,7 +106,8 @@ mod tests {
     use crate::study::Checkpoint;
 
     fn name(trial: u32, epoch: u32) -> CheckpointId {
-        CheckpointId { id: AttemptId { trial: TrialId(trial), execution: 0, attempt: 1 }, epoch }
+        let id = AttemptId { trial: TrialId(trial), execution: 0, attempt: 1 };
+        CheckpointId { id, epoch, step: 0 }
     }
 
     fn names(files: &CheckpointFiles) -> Vec<String> {
@@ -121,16 +123,19 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = CheckpointFiles::new(folder.path().to_owned());
         let mut study = busy_study();
-        for (kept, bytes) in [(name(0, 3), 5), (name(1, 3), 5), (name(2, 3), 5)] {
-            let checkpoint = Checkpoint { epoch: kept.epoch, sha256: String::new(), bytes };
+        let within = CheckpointId { step: 40, ..name(2, 3) };
+        for (kept, bytes) in [(name(0, 3), 5), (name(1, 3), 5), (within, 5)] {
+            let (epoch, step) = kept.position();
+            let checkpoint = Checkpoint { epoch, step, sha256: String::new(), bytes };
             study.checkpoints.insert(kept.id, checkpoint);
         }
         fs::write(files.path(name(0, 3)), "whole").expect("written");
         fs::write(files.path(name(1, 3)), "cut").expect("written");
         fs::write(files.path(name(0, 2)), "the one before").expect("written");
+        fs::write(files.path(name(2, 3)), "the one before").expect("written");
         fs::write(files.path(name(3, 1)).with_added_extension("07.tmp"), "half").expect("written");
         fs::write(folder.path().join("notes.txt"), "a person's").expect("written");
-        assert_eq!(files.tidy(&study).expect("readable"), [name(1, 3), name(2, 3)]);
+        assert_eq!(files.tidy(&study).expect("readable"), [name(1, 3), within]);
         assert_eq!(
             names(&files),
             ["notes.txt", "trial-0-execution-0-attempt-1-epoch-3.checkpoint"]
@@ -144,9 +149,9 @@ mod tests {
         for epoch in [2, 3] {
             fs::write(files.path(name(0, epoch)), "state").expect("written");
         }
-        let dropped = |CheckpointId { id, epoch }| Stamped {
+        let dropped = |CheckpointId { id, epoch, step }| Stamped {
             at_ms: 0,
-            record: Record::CheckpointDropped { id, epoch },
+            record: Record::CheckpointDropped { id, epoch, step },
         };
         files.observe(&busy_study(), &[dropped(name(0, 2)), dropped(name(9, 1))]);
         assert_eq!(names(&files), ["trial-0-execution-0-attempt-1-epoch-3.checkpoint"]);

@@ -19,9 +19,13 @@ use crate::study::{
     Study, Trial, TrialId, TrialState,
 };
 
-/// An execution whose workers were lost so often is not leased again: it
-/// probably kills them.
+/// An execution whose workers were not heard of any more so often is not leased
+/// again. Machines and networks may be to blame, so there is some patience.
 pub const MAX_WORKER_LOSSES: usize = 5;
+
+/// An execution in which worker processes ended so often is not leased again: it
+/// kills them.
+pub const MAX_WORKER_DEATHS: usize = 2;
 
 /// How long an unanswered `Acquire` is held, in milliseconds; less than the
 /// minute after which proxies cut silent connections.
@@ -95,7 +99,7 @@ pub enum Event {
     WorkerGone {
         /// Name of the worker.
         name: String,
-        /// How its process ended.
+        /// How its process ended, and what it said last.
         message: String,
     },
     /// Time has passed.
@@ -379,7 +383,7 @@ impl Step<'_> {
 
     fn on_worker_gone(&mut self, name: &str, message: &str) {
         for id in self.search.leases.of_worker(|worker| worker == name) {
-            self.lose_worker(id, message);
+            self.end_attempt(id, Outcome::WorkerDied { message: message.to_owned() });
         }
     }
 
@@ -628,6 +632,16 @@ impl Step<'_> {
                     .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerLost { .. }));
                 if losses >= MAX_WORKER_LOSSES {
                     let error = format!("its worker was lost {losses} times, at last: {message}");
+                    self.end_trial(trial, TrialState::Failed, None, Some(error));
+                } else {
+                    self.wait_again(id);
+                }
+            }
+            Outcome::WorkerDied { message } => {
+                let deaths = self
+                    .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerDied { .. }));
+                if deaths >= MAX_WORKER_DEATHS {
+                    let error = format!("killed its worker twice: {message}");
                     self.end_trial(trial, TrialState::Failed, None, Some(error));
                 } else {
                     self.wait_again(id);

@@ -2,16 +2,18 @@
 //! started again when they die, and ended with the study.
 //!
 //! A worker is told to end when its standard input closes, so that none
-//! outlives a coordinator that was killed.
+//! outlives a coordinator that was killed. A line on it asks for a checkpoint
+//! before that, as when the user interrupts the study.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use sweep_proto::address::Address;
-use tokio::process::{Child, Command};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,6 +31,16 @@ const RESTART_AFTER: Duration = Duration::from_millis(250);
 
 /// How long workers may take to leave once the study is over.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long workers may take to leave with a checkpoint, in seconds: less than
+/// the 30 after which schedulers kill.
+const GRACE_SECONDS: u64 = 20;
+
+/// Lines of a dead worker's log that are worth repeating.
+const LAST_LINES: usize = 10;
+
+/// Most of a log that is looked at for its last lines, in bytes.
+const LAST_BYTES: u64 = 4096;
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -155,6 +167,8 @@ impl LocalWorkers {
             .arg("--name")
             .arg(name(index))
             .arg("--supervised")
+            .arg("--grace")
+            .arg(GRACE_SECONDS.to_string())
             // Not as an argument: those are for all users of the machine to see.
             .env("SWEEP_JOIN", self.coordinator.line())
             .env("SWEEP_THREADS", self.threads_each().to_string())
@@ -208,9 +222,12 @@ impl Slot {
         let mut quick_deaths = 0;
         loop {
             let started = Instant::now();
+            let log = self.workers.log(self.index);
+            // What its predecessors wrote is not its own.
+            let log_start = std::fs::metadata(&log).map_or(0, |log| log.len());
             let mut child = self.workers.start(self.index)?;
             // Held open for as long as the worker shall live.
-            let lifeline = child.stdin.take();
+            let mut lifeline = child.stdin.take();
             let status = tokio::select! {
                 status = child.wait() => status,
                 () = is_over(&mut self.phase) => {
@@ -220,7 +237,12 @@ impl Slot {
                     return Ok(());
                 }
                 () = is_told(&mut self.leave) => {
-                    kill(&mut child).await;
+                    ask_to_leave(lifeline.as_mut()).await;
+                    // A little more than it takes at most.
+                    let patience = Duration::from_secs(GRACE_SECONDS + 2);
+                    if tokio::time::timeout(patience, child.wait()).await.is_err() {
+                        kill(&mut child).await;
+                    }
                     return Ok(());
                 }
             };
@@ -230,14 +252,16 @@ impl Slot {
             }
             let status = describe(status);
             let name = name(self.index);
-            let message = format!("its process ended: {status}");
+            let tail = last_lines(&log, log_start, LAST_LINES);
+            let message = match tail.as_str() {
+                "" => format!("its process ended: {status}"),
+                tail => format!("its process ended: {status}; the end of its log:\n{tail}"),
+            };
             if self.handle.tell(Event::WorkerGone { name, message }).await.is_err() {
                 return Ok(());
             }
             quick_deaths = if started.elapsed() < QUICK_DEATH { quick_deaths + 1 } else { 0 };
             if quick_deaths >= MAX_QUICK_DEATHS {
-                let log = self.workers.log(self.index);
-                let tail = last_lines(&log, 10);
                 let program = self.workers.program.clone();
                 return Err(LocalWorkersError::DiesAtOnce { program, status, log, tail });
             }
@@ -264,6 +288,16 @@ async fn is_told(leave: &mut watch::Receiver<bool>) {
     }
 }
 
+/// Asks a worker to hand in a checkpoint, and to leave.
+async fn ask_to_leave(lifeline: Option<&mut ChildStdin>) {
+    if let Some(lifeline) = lifeline
+        && let Err(error) = lifeline.write_all(b"leave\n").await
+    {
+        // It has ended just now.
+        tracing::debug!("a worker could not be asked to leave: {error}");
+    }
+}
+
 async fn kill(child: &mut Child) {
     if let Err(error) = child.kill().await {
         tracing::warn!("a worker could not be ended: {error}");
@@ -277,10 +311,19 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     }
 }
 
-/// The last lines of a log, for an error message.
-fn last_lines(path: &Path, count: usize) -> String {
-    let text = std::fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+/// The last lines of a log, for an error message; not from before `start`, and
+/// nothing where it cannot be read.
+fn last_lines(path: &Path, start: u64, count: usize) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(start.max(length.saturating_sub(LAST_BYTES))))?;
+        file.take(LAST_BYTES).read_to_end(&mut bytes)
+    });
+    if read.is_err() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
@@ -302,7 +345,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("log");
         std::fs::write(&path, "a\nb\nc\n").expect("written");
-        assert_eq!(last_lines(&path, 2), "b\nc");
-        assert_eq!(last_lines(&folder.path().join("none"), 2), "");
+        assert_eq!(last_lines(&path, 0, 2), "b\nc");
+        assert_eq!(last_lines(&path, 4, 2), "c", "not those from before");
+        assert_eq!(last_lines(&path, 99, 2), "");
+        assert_eq!(last_lines(&folder.path().join("none"), 0, 2), "");
+        std::fs::write(&path, "x".repeat(10_000)).expect("written");
+        assert_eq!(last_lines(&path, 0, 2).len(), LAST_BYTES as usize);
     }
 }

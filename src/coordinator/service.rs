@@ -151,8 +151,9 @@ impl Coordinator for Service {
                     seed,
                     heartbeat_ms: milliseconds(self.lease_ms / HEARTBEATS_PER_LEASE),
                     lease_ms: milliseconds(self.lease_ms),
-                    checkpoint: checkpoint.map(|(id, Checkpoint { epoch, sha256, bytes })| {
-                        v1::Checkpoint { id: Some(id.into()), epoch, sha256, bytes }
+                    checkpoint: checkpoint.map(|(id, checkpoint)| {
+                        let Checkpoint { epoch, step, sha256, bytes } = checkpoint;
+                        v1::Checkpoint { id: Some(id.into()), epoch, step, sha256, bytes }
                     }),
                     keep_checkpoint,
                 })
@@ -217,11 +218,11 @@ impl Coordinator for Service {
                 let path = self.weights.join(weights_file(id));
                 transfer::receive(&path, &file.sha256, first.data, chunks).await?;
             }
-            uploaded_file::Content::Checkpoint(v1::EpochEnd { epoch }) => {
-                let name = CheckpointId { id, epoch: checked_epoch(epoch)? };
+            uploaded_file::Content::Checkpoint(v1::Position { epoch, step }) => {
+                let name = checked_name(id, epoch, step)?;
                 let path = self.checkpoints.path(name);
                 let bytes = transfer::receive(&path, &file.sha256, first.data, chunks).await?;
-                self.keep(name, Checkpoint { epoch, sha256: file.sha256, bytes }).await?;
+                self.keep(name, Checkpoint { epoch, step, sha256: file.sha256, bytes }).await?;
             }
         }
         Ok(Response::new(v1::UploadResponse {}))
@@ -253,16 +254,16 @@ impl Coordinator for Service {
     ) -> Result<Response<Self::FetchCheckpointStream>, Status> {
         let request = request.into_inner();
         let id = required(request.id, "id")?.into();
-        let name = CheckpointId { id, epoch: checked_epoch(request.epoch)? };
+        let name = checked_name(id, request.epoch, request.step)?;
         let file = match File::open(self.checkpoints.path(name)).await {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 // The next attempt need not fail over it.
                 self.handle.tell(Event::CheckpointLost { checkpoint: name }).await?;
                 return Err(Status::not_found(format!(
-                    "the checkpoint of trial {}, execution {}, attempt {} after epoch {} is not \
-                     here",
-                    id.trial.0, id.execution, id.attempt, name.epoch
+                    "the checkpoint of trial {}, execution {}, attempt {} after epoch {}, step {} \
+                     is not here",
+                    id.trial.0, id.execution, id.attempt, name.epoch, name.step
                 )));
             }
             Err(error) => return Err(transfer::unreadable(error)),
@@ -316,6 +317,14 @@ fn checked_epoch(epoch: u32) -> Result<u32, Status> {
         return Err(Status::invalid_argument("epochs count from 1"));
     }
     Ok(epoch)
+}
+
+/// The name of a checkpoint: at an epoch's end, or some steps further on.
+fn checked_name(id: AttemptId, epoch: u32, step: u32) -> Result<CheckpointId, Status> {
+    if epoch == 0 && step == 0 {
+        return Err(Status::invalid_argument("a checkpoint from before the first step"));
+    }
+    Ok(CheckpointId { id, epoch, step })
 }
 
 fn checked_measurement(measurement: v1::Measurement) -> Result<Measurement, Status> {

@@ -61,13 +61,16 @@ use space::{Declared, Entry};
 use template::Used;
 
 /// Fields that may change between runs of one study.
-const MAY_CHANGE: [&str; 2] = ["search.max_trials", "limits"];
+const MAY_CHANGE: [&str; 4] =
+    ["search.max_trials", "limits", "train.checkpoint_minutes", "results"];
 
 /// An experiment file, read and found sound.
 #[derive(Debug, Clone)]
 pub struct Experiment {
     /// What decides the study's course.
     pub settings: Settings,
+    /// How many of the best trials' models are kept.
+    pub keep_models: u32,
     /// What is searched, in sampling order.
     pub space: Space,
     /// How it is searched.
@@ -123,7 +126,7 @@ impl Experiment {
             document.set(path, value)?;
         }
         search::check_sections(&document).map_err(|fault| document.error(fault))?;
-        let Search { mut settings, setup, rules } =
+        let Search { mut settings, keep_models, setup, rules } =
             search::read(&document).map_err(|fault| document.error(fault))?;
         let mut declared = read_space(&document, rules).map_err(|fault| document.error(fault))?;
         for (name, text) in &overrides.fix {
@@ -144,6 +147,7 @@ impl Experiment {
         }
         let mut experiment = Self {
             settings,
+            keep_models,
             space,
             search: setup,
             data,

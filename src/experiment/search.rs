@@ -1,4 +1,5 @@
-//! `study`, `objective`, `search` and `limits`: what decides a study's course.
+//! `study`, `objective`, `search` and `limits`: what decides a study's course;
+//! and `results`: what is kept of it.
 
 use super::document::Document;
 use super::error::Fault;
@@ -22,15 +23,20 @@ const MAX_HOURS: f64 = 366.0 * 24.0;
 /// Up to here every table and notebook reads a seed exactly.
 pub(super) const MAX_SEED: u64 = 1 << 53;
 
-/// What the four sections say by themselves.
+/// Weights of a network may be gigabytes.
+const MAX_MODELS: u32 = 1_000;
+
+/// What these sections say by themselves.
 pub(super) struct Search {
     pub(super) settings: Settings,
+    /// How many of the best trials' models are kept.
+    pub(super) keep_models: u32,
     pub(super) setup: Setup,
     /// How the space is sampled.
     pub(super) rules: Rules,
 }
 
-/// Reads the four sections. What depends on the space is read by
+/// Reads these sections. What depends on the space is read by
 /// [`complete`](super::course::complete).
 pub(super) fn read(document: &Document) -> Result<Search, Fault> {
     let scope = Scope::Literal("`$name` may stand only in `train` and `model`");
@@ -64,7 +70,17 @@ pub(super) fn read(document: &Document) -> Result<Search, Fault> {
     if let Some(limits) = document.section("limits", scope) {
         read_limits(&limits, &mut settings)?;
     }
-    Ok(Search { settings, setup, rules })
+    let results = document.section("results", scope);
+    let keep_models = results.map(|results| keep_models(&results)).transpose()?.unwrap_or(1);
+    Ok(Search { settings, keep_models, setup, rules })
+}
+
+fn keep_models(results: &Node<'_>) -> Result<u32, Fault> {
+    let fields = results.fields("`results`", &["keep_models"], &[])?;
+    match fields.optional("keep_models") {
+        Some(node) => node.whole_u32(1..=MAX_MODELS),
+        None => Ok(1),
+    }
 }
 
 fn study(node: &Node<'_>) -> Result<String, Fault> {
@@ -319,8 +335,8 @@ fn read_limits(node: &Node<'_>, settings: &mut Settings) -> Result<(), Fault> {
 }
 
 /// Sections of an experiment file, in the order in which it is written.
-pub(super) const SECTIONS: [&str; 8] =
-    ["study", "objective", "search", "space", "data", "train", "model", "limits"];
+pub(super) const SECTIONS: [&str; 9] =
+    ["study", "objective", "search", "space", "data", "train", "model", "limits", "results"];
 
 /// Refuses sections that do not exist.
 pub(super) fn check_sections(document: &Document) -> Result<(), Fault> {

@@ -143,7 +143,7 @@ fn attempt_ended(study: &Study, id: AttemptId, outcome: &Outcome) -> Option<Even
         Outcome::Diverged { .. } => "diverged",
         Outcome::OutOfMemory { .. } => "ran out of memory",
         Outcome::Infeasible { .. } => "is infeasible",
-        Outcome::WorkerLost { .. } => "lost its worker",
+        Outcome::WorkerLost { .. } | Outcome::WorkerDied { .. } => "lost its worker",
     };
     let mut text = format!("{name} {what}");
     if let Some(attempt) = find_attempt(study, id) {
@@ -328,7 +328,7 @@ mod tests {
             ),
             "Trial 02 execution 2/2 started again (attempt 2) on local-1"
         );
-        let from = Some(CheckpointId { id: id(1, 1, 1), epoch: 3 });
+        let from = Some(CheckpointId { id: id(1, 1, 1), epoch: 3, step: 0 });
         assert_eq!(
             line(&study, Record::AttemptStarted { id: id(2, 1, 1), worker, from }),
             "Trial 02 execution 2/2 started after epoch 3 on local-1"

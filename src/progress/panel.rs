@@ -46,7 +46,7 @@ impl Workers {
             }
             Record::AttemptStarted { id, worker, .. } => self.at(worker, *id),
             Record::AttemptEnded { id, outcome } => match outcome {
-                Outcome::WorkerLost { .. } | Outcome::Released => {
+                Outcome::WorkerLost { .. } | Outcome::WorkerDied { .. } | Outcome::Released => {
                     self.0.retain(|worker| worker.attempt != Some(*id));
                 }
                 Outcome::Finished

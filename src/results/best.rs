@@ -1,9 +1,11 @@
-//! `best/`: the best network of a study so far, ready to be used.
+//! `best/`: the best networks of a study so far, ready to be used.
 //!
 //! Workers' weights are staged, one file an attempt; the best attempt's are
-//! published together with its hyperparameters and its network. The folder is
-//! replaced as a whole, so a reader finds files of one attempt only. Only one
-//! process may publish at a time: the one that holds the study's store.
+//! published together with its hyperparameters and its network. Where more than
+//! one model is kept, those of the second best trial are in `best/2`, and so on.
+//! The folder is replaced as a whole, so that a reader never finds files of
+//! several attempts side by side, nor a trial twice. Only one process may publish
+//! at a time: the one that holds the study's store.
 
 use std::collections::HashSet;
 use std::fs;
@@ -61,7 +63,15 @@ struct Description<'a> {
     hyperparameters: &'a HyperParameters,
 }
 
-/// The best epoch of the best trial.
+/// What to keep of the best trials.
+pub struct Models<'a> {
+    /// Of how many trials; at least 1.
+    pub count: u32,
+    /// A trial's network as JSON, for `network.json`.
+    pub network: &'a dyn Fn(&Trial) -> String,
+}
+
+/// The best epoch of one of the best trials.
 struct Best<'a> {
     trial: &'a Trial,
     id: AttemptId,
@@ -79,16 +89,16 @@ pub fn weights_file(id: AttemptId) -> String {
 /// Brings `best/` up to date and removes staged weights that nobody needs.
 ///
 /// `best/` holds `weights.safetensors`, if the best execution of the best trial
-/// handed weights in, `hyperparameters.json`, and `network.json`. If it holds
-/// that attempt already, it is left alone. Staged weights are kept for trials
-/// that have not ended and for the attempt in `best/`.
+/// handed weights in, `hyperparameters.json`, and `network.json`; `best/2` and so
+/// on hold the same of the trials after it. If it holds those attempts already,
+/// it is left alone. Staged weights are kept for trials that have not ended and
+/// for the attempts in `best/`.
 ///
 /// - `weights`: folder of the staged weights, named by [`weights_file`]; may
 ///   be missing
 /// - `directory`: the run directory
-/// - `network`: the best trial's network as JSON
 ///
-/// Returns the attempt in `best/`, or `None` when no trial has a score.
+/// Returns the attempts in `best/`, best first; none when no trial has a score.
 ///
 /// # Errors
 ///
@@ -98,26 +108,22 @@ pub fn publish_best(
     study: &Study,
     weights: &Path,
     directory: &Path,
-    network: Option<&str>,
-) -> Result<Option<AttemptId>, BestError> {
+    models: &Models<'_>,
+) -> Result<Vec<AttemptId>, BestError> {
     remove_leftovers(directory)?;
-    let best = find_best(study);
-    if let Some(best) = &best {
-        let staged = weights.join(weights_file(best.id));
-        let staged = staged.is_file().then_some(staged);
-        if !is_published(best.id, staged.is_some(), &directory.join(BEST)) {
-            publish(study, best, staged.as_deref(), directory, network)?;
-        }
+    let ranked = study.ranked().into_iter().take(models.count.max(1) as usize);
+    let best: Vec<Best<'_>> = ranked.filter_map(|trial| best_of(trial, study)).collect();
+    if !best.is_empty() && !are_published(&best, weights, &directory.join(BEST)) {
+        publish(study, &best, weights, directory, models)?;
     }
-    let id = best.map(|best| best.id);
-    prune(study, weights, id)?;
-    Ok(id)
+    let ids: Vec<AttemptId> = best.into_iter().map(|best| best.id).collect();
+    prune(study, weights, &ids)?;
+    Ok(ids)
 }
 
-/// The first of the executions of the best trial with the best objective.
-fn find_best(study: &Study) -> Option<Best<'_>> {
+/// The first of a trial's executions with the best objective.
+fn best_of<'a>(trial: &'a Trial, study: &Study) -> Option<Best<'a>> {
     let objective = &study.settings.objective;
-    let trial = study.best()?;
     let mut best: Option<Best<'_>> = None;
     for (execution, index) in trial.executions.iter().zip(0..) {
         // Executions of a trial that the oracle stopped need not have finished.
@@ -132,14 +138,34 @@ fn find_best(study: &Study) -> Option<Best<'_>> {
     best
 }
 
-/// Whether `best/` holds that attempt, with its weights if there are any. A
+/// The folder of the model of this rank, from 0.
+fn folder_of(rank: usize, best: &Path) -> PathBuf {
+    if rank == 0 { best.to_owned() } else { best.join((rank + 1).to_string()) }
+}
+
+/// The staged weights of an attempt, if it handed some in.
+fn staged(id: AttemptId, weights: &Path) -> Option<PathBuf> {
+    let staged = weights.join(weights_file(id));
+    staged.is_file().then_some(staged)
+}
+
+/// Whether `best/` holds these attempts, each with its weights if there are any,
+/// and no more.
+fn are_published(best: &[Best<'_>], weights: &Path, folder: &Path) -> bool {
+    let is_there = |(rank, best): (usize, &Best<'_>)| {
+        is_published(best.id, staged(best.id, weights).is_some(), &folder_of(rank, folder))
+    };
+    best.iter().enumerate().all(is_there) && !folder_of(best.len(), folder).exists()
+}
+
+/// Whether a folder holds that attempt, with its weights if there are any. A
 /// description that cannot be read counts as none.
-fn is_published(id: AttemptId, with_weights: bool, best: &Path) -> bool {
-    let published = fs::read(best.join(HYPERPARAMETERS))
+fn is_published(id: AttemptId, with_weights: bool, folder: &Path) -> bool {
+    let published = fs::read(folder.join(HYPERPARAMETERS))
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Published>(&bytes).ok());
     published.is_some_and(|published| published.id == id)
-        && (!with_weights || best.join(WEIGHTS).is_file())
+        && (!with_weights || folder.join(WEIGHTS).is_file())
 }
 
 #[derive(Deserialize)]
@@ -150,15 +176,21 @@ struct Published {
 
 fn publish(
     study: &Study,
-    best: &Best<'_>,
-    staged: Option<&Path>,
+    best: &[Best<'_>],
+    weights: &Path,
     directory: &Path,
-    network: Option<&str>,
+    models: &Models<'_>,
 ) -> Result<(), BestError> {
     let new = directory.join(format!("{BEST}.tmp-{}", std::process::id()));
-    let done = fs::create_dir(&new)
-        .map_err(failed("create", &new))
-        .and_then(|()| fill(study, best, staged, &new, network))
+    let done = best
+        .iter()
+        .enumerate()
+        .try_for_each(|(rank, best)| {
+            let folder = folder_of(rank, &new);
+            fs::create_dir(&folder).map_err(failed("create", &folder))?;
+            let staged = staged(best.id, weights);
+            fill(study, best, staged.as_deref(), &folder, &(models.network)(best.trial))
+        })
         .and_then(|()| swap(&new, directory).map_err(failed("replace", &directory.join(BEST))));
     if done.is_err() {
         // The first error is the one to report.
@@ -172,7 +204,7 @@ fn fill(
     best: &Best<'_>,
     staged: Option<&Path>,
     folder: &Path,
-    network: Option<&str>,
+    network: &str,
 ) -> Result<(), BestError> {
     if let Some(staged) = staged {
         // A staged file never changes, so a second name for it is as good as a copy
@@ -196,9 +228,7 @@ fn fill(
     };
     let description = serde_json::to_string_pretty(&description).expect("keys are strings");
     write_atomically(&folder.join(HYPERPARAMETERS), |file| writeln!(file, "{description}"))?;
-    if let Some(network) = network {
-        write_atomically(&folder.join(NETWORK), |file| file.write_all(network.as_bytes()))?;
-    }
+    write_atomically(&folder.join(NETWORK), |file| file.write_all(network.as_bytes()))?;
     Ok(())
 }
 
@@ -238,13 +268,13 @@ fn remove_leftovers(directory: &Path) -> Result<(), BestError> {
 
 /// Removes staged weights of trials that have ended, except `keep`. Files with
 /// other names, and of trials that this study does not know, are left alone.
-fn prune(study: &Study, weights: &Path, keep: Option<AttemptId>) -> Result<(), BestError> {
+fn prune(study: &Study, weights: &Path, keep: &[AttemptId]) -> Result<(), BestError> {
     let removable: HashSet<String> = study
         .trials
         .iter()
         .filter(|trial| trial.has_ended())
         .flat_map(attempts)
-        .filter(|id| Some(*id) != keep)
+        .filter(|id| !keep.contains(id))
         .map(weights_file)
         .collect();
     for (name, path) in entries(weights)? {
@@ -314,7 +344,12 @@ mod tests {
         }
 
         fn publish(&self) -> Option<AttemptId> {
-            publish_best(&self.study, &self.weights(), self.folder.path(), Some("[]\n"))
+            self.publish_some(1).first().copied()
+        }
+
+        fn publish_some(&self, count: u32) -> Vec<AttemptId> {
+            let models = Models { count, network: &|trial| format!("[{}]\n", trial.id.0) };
+            publish_best(&self.study, &self.weights(), self.folder.path(), &models)
                 .expect("published")
         }
 
@@ -346,7 +381,7 @@ mod tests {
             ["hyperparameters.json", "network.json", "weights.safetensors"]
         );
         assert_eq!(run.best(WEIGHTS), "trial-2-execution-1-attempt-2.safetensors");
-        assert_eq!(run.best(NETWORK), "[]\n");
+        assert_eq!(run.best(NETWORK), "[2]\n");
         assert_eq!(
             run.best(HYPERPARAMETERS),
             r#"{
@@ -406,6 +441,33 @@ mod tests {
         assert_eq!(run.names("best"), ["hyperparameters.json", "network.json"]);
         assert_eq!(run.names(""), ["best", "weights"]);
         assert_eq!(run.names("weights"), [""; 0]);
+    }
+
+    #[test]
+    fn as_many_models_are_kept_as_wanted() {
+        let mut run = run();
+        assert_eq!(run.publish_some(3), [id(2, 1, 2), id(0, 0, 1)], "two have a score");
+        let files = ["hyperparameters.json", "network.json", "weights.safetensors"];
+        assert_eq!(run.names("best"), [&["2"][..], &files].concat());
+        assert_eq!(run.names("best/2"), files);
+        assert_eq!(run.best("weights.safetensors"), weights_file(id(2, 1, 2)));
+        assert_eq!(run.best("2/weights.safetensors"), weights_file(id(0, 0, 1)));
+        assert_eq!(run.best("2/network.json"), "[0]\n");
+        let staged = [id(0, 0, 1), id(2, 1, 2), id(3, 0, 1)].map(weights_file);
+        assert_eq!(run.names("weights"), staged, "those of a trial that goes on too");
+
+        // Another one gets in between.
+        run.study.trials[3] = run.study.trials[0].clone();
+        run.study.trials[3].id = TrialId(3);
+        run.study.trials[3].score = Some(0.87);
+        assert_eq!(run.publish_some(2), [id(2, 1, 2), id(3, 0, 1)]);
+        assert_eq!(run.best("2/weights.safetensors"), weights_file(id(3, 0, 1)));
+        assert_eq!(run.names("weights"), [id(2, 1, 2), id(3, 0, 1)].map(weights_file));
+
+        // Fewer are wanted.
+        assert_eq!(run.publish_some(1), [id(2, 1, 2)]);
+        assert_eq!(run.names("best"), files);
+        assert_eq!(run.names("weights"), [weights_file(id(2, 1, 2))]);
     }
 
     #[test]

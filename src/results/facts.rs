@@ -102,6 +102,7 @@ pub fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::OutOfMemory { .. } => "out_of_memory",
         Outcome::Infeasible { .. } => "infeasible",
         Outcome::WorkerLost { .. } => "worker_lost",
+        Outcome::WorkerDied { .. } => "worker_died",
         Outcome::Released => "released",
         Outcome::Superseded => "superseded",
         Outcome::Stopped => "stopped",
@@ -116,7 +117,8 @@ pub fn outcome_message(outcome: &Outcome) -> Option<&str> {
         | Outcome::Diverged { message }
         | Outcome::OutOfMemory { message }
         | Outcome::Infeasible { message }
-        | Outcome::WorkerLost { message } => Some(message),
+        | Outcome::WorkerLost { message }
+        | Outcome::WorkerDied { message } => Some(message),
         Outcome::Finished | Outcome::Released | Outcome::Superseded | Outcome::Stopped => None,
     }
 }

@@ -20,7 +20,7 @@ use std::io::Write;
 use std::path::Path;
 
 pub use atomic::WriteError;
-pub use best::{BestError, publish_best, weights_file};
+pub use best::{BestError, Models, publish_best, weights_file};
 pub use render::{Format, Results, render};
 pub use space_summary::search_space_summary;
 pub use summary::{pareto_summary, results_summary, study_summary};
@@ -67,16 +67,16 @@ impl ResultsError {
 
 /// Writes the tables and `summary.txt`, and brings `best/` up to date.
 ///
-/// - `network`: the best trial's network as JSON, for `best/network.json`
+/// - `models`: what to keep in `best/`
 ///
 /// # Errors
 ///
 /// The first thing that could not be written; it is then as it was before.
-pub fn write_all(results: &Results<'_>, network: Option<&str>) -> Result<(), ResultsError> {
+pub fn write_all(results: &Results<'_>, models: &Models<'_>) -> Result<(), ResultsError> {
     let Results { study, space, provenance, directory } = *results;
     write_tables(study, space, provenance, directory)?;
     write_summary(study, space, directory)?;
-    publish_best(study, &directory.join(WEIGHTS), directory, network)?;
+    publish_best(study, &directory.join(WEIGHTS), directory, models)?;
     Ok(())
 }
 
@@ -127,8 +127,9 @@ mod tests {
             provenance: &provenance,
             directory: folder.path(),
         };
-        write_all(&results, None).expect("written");
-        write_all(&results, None).expect("written again");
+        let models = Models { count: 1, network: &|_| String::new() };
+        write_all(&results, &models).expect("written");
+        write_all(&results, &models).expect("written again");
         let mut names: Vec<String> = fs::read_dir(folder.path())
             .expect("there")
             .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())

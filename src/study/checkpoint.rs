@@ -14,19 +14,46 @@ use super::{AttemptId, Study, TrialId};
 pub struct CheckpointId {
     /// The attempt that made it.
     pub id: AttemptId,
-    /// The last epoch that went into it, from 1.
+    /// The last whole epoch that went into it; 0 where none did.
     pub epoch: u32,
+    /// How many steps of the epoch after that went into it; 0 at an epoch's end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub step: u32,
 }
 
 /// A file that the coordinator keeps, from which training can go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The last epoch that went into it, from 1.
+    /// The last whole epoch that went into it; 0 where none did.
     pub epoch: u32,
+    /// How many steps of the epoch after that went into it; 0 at an epoch's end.
+    pub step: u32,
     /// SHA-256 of the file, lower-case hexadecimal.
     pub sha256: String,
     /// Size of the file.
     pub bytes: u64,
+}
+
+impl CheckpointId {
+    /// How far training had come; more is further on.
+    #[must_use]
+    pub fn position(self) -> (u32, u32) {
+        (self.epoch, self.step)
+    }
+}
+
+impl Checkpoint {
+    /// Its name, if this attempt made it.
+    #[must_use]
+    pub fn name(&self, id: AttemptId) -> CheckpointId {
+        CheckpointId { id, epoch: self.epoch, step: self.step }
+    }
+}
+
+/// Leaves what is as ever out of records.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) fn is_zero(step: &u32) -> bool {
+    *step == 0
 }
 
 impl Study {
@@ -38,13 +65,13 @@ impl Study {
     ) -> impl Iterator<Item = CheckpointId> {
         let id = |attempt| AttemptId { trial, execution, attempt };
         let checkpoints = self.checkpoints.range(id(0)..=id(u32::MAX));
-        checkpoints.map(|(id, checkpoint)| CheckpointId { id: *id, epoch: checkpoint.epoch })
+        checkpoints.map(|(id, checkpoint)| checkpoint.name(*id))
     }
 
     /// The checkpoint of this name, if it is still kept.
     #[must_use]
     pub fn checkpoint(&self, name: CheckpointId) -> Option<&Checkpoint> {
-        self.checkpoints.get(&name.id).filter(|checkpoint| checkpoint.epoch == name.epoch)
+        self.checkpoints.get(&name.id).filter(|checkpoint| checkpoint.name(name.id) == name)
     }
 
     /// The trial with which the training began that this one goes on with:

@@ -91,14 +91,15 @@ impl Study {
                 self.attempt_mut(*id)?.measurements.push(measurement);
                 self.epochs_trained += 1;
             }
-            Record::CheckpointKept { id, epoch, sha256, bytes } => {
+            Record::CheckpointKept { id, epoch, step, sha256, bytes } => {
                 self.attempt_mut(*id)?;
-                let checkpoint =
-                    Checkpoint { epoch: *epoch, sha256: sha256.clone(), bytes: *bytes };
+                let (epoch, step, bytes) = (*epoch, *step, *bytes);
+                let checkpoint = Checkpoint { epoch, step, sha256: sha256.clone(), bytes };
                 self.checkpoints.insert(*id, checkpoint);
             }
-            Record::CheckpointDropped { id, epoch } => {
-                if self.checkpoint(CheckpointId { id: *id, epoch: *epoch }).is_some() {
+            Record::CheckpointDropped { id, epoch, step } => {
+                let name = CheckpointId { id: *id, epoch: *epoch, step: *step };
+                if self.checkpoint(name).is_some() {
                     self.checkpoints.remove(id);
                 }
             }
@@ -137,7 +138,7 @@ impl Study {
 
     /// What an attempt that starts from a checkpoint has measured already.
     fn taken_over(&self, from: Option<CheckpointId>) -> Result<Vec<Measurement>, FoldError> {
-        let Some(CheckpointId { id, epoch }) = from else { return Ok(Vec::new()) };
+        let Some(CheckpointId { id, epoch, .. }) = from else { return Ok(Vec::new()) };
         let source = self.attempt(id).ok_or_else(|| FoldError(format!("no attempt {id:?}")))?;
         let known = source.measurements.iter().filter(|measurement| measurement.epoch <= epoch);
         Ok(known.cloned().collect())
@@ -230,7 +231,7 @@ mod tests {
     }
 
     fn kept(id: AttemptId, epoch: u32) -> Record {
-        Record::CheckpointKept { id, epoch, sha256: "5e".repeat(32), bytes: 7 }
+        Record::CheckpointKept { id, epoch, step: 0, sha256: "5e".repeat(32), bytes: 7 }
     }
 
     fn fold(records: impl IntoIterator<Item = Record>) -> Result<Study, FoldError> {
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn an_attempt_takes_over_what_its_source_measured_up_to_the_checkpoint() {
         let (source, promoted) = (id(0, 1), id(1, 1));
-        let from = CheckpointId { id: source, epoch: 2 };
+        let from = CheckpointId { id: source, epoch: 2, step: 0 };
         let study = fold([
             created(0, None),
             started(source, None),
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn the_latest_checkpoint_of_an_attempt_is_kept_until_it_is_dropped() {
         let attempt = id(0, 1);
-        let dropped = |epoch| Record::CheckpointDropped { id: attempt, epoch };
+        let dropped = |epoch| Record::CheckpointDropped { id: attempt, epoch, step: 0 };
         let mut records = vec![created(0, None), started(attempt, None), kept(attempt, 1)];
         let held = |records: &[Record]| {
             let study = fold(records.iter().cloned()).expect("they fit");
@@ -303,11 +304,23 @@ mod tests {
         assert_eq!(held(&records), Some(3));
         records.push(dropped(3));
         assert_eq!(held(&records), None);
+        // One in the middle of an epoch is another one.
+        let kept = Record::CheckpointKept {
+            id: attempt,
+            epoch: 3,
+            step: 40,
+            sha256: "5e".repeat(32),
+            bytes: 7,
+        };
+        records.extend([kept, dropped(3)]);
+        assert_eq!(held(&records), Some(3));
+        records.push(Record::CheckpointDropped { id: attempt, epoch: 3, step: 40 });
+        assert_eq!(held(&records), None);
     }
 
     #[test]
     fn records_about_what_does_not_exist_are_refused() {
-        let nowhere = Some(CheckpointId { id: id(0, 7), epoch: 1 });
+        let nowhere = Some(CheckpointId { id: id(0, 7), epoch: 1, step: 0 });
         assert!(fold([created(0, None), started(id(0, 1), nowhere)]).is_err());
         assert!(fold([created(0, None), kept(id(0, 1), 1)]).is_err());
         assert!(fold([created(0, Some(0))]).is_err(), "promoted from itself");
@@ -320,11 +333,14 @@ mod tests {
             line,
             r#"{"kind":"attempt_started","id":{"trial":0,"execution":0,"attempt":1},"worker":"w"}"#
         );
-        let from = Some(CheckpointId { id: id(0, 1), epoch: 3 });
+        let from = Some(CheckpointId { id: id(0, 1), epoch: 3, step: 0 });
         let line = serde_json::to_string(&started(id(1, 1), from)).expect("JSON");
         assert!(
             line.ends_with(r#""from":{"id":{"trial":0,"execution":0,"attempt":1},"epoch":3}}"#),
             "{line}"
         );
+        let within = from.map(|from| CheckpointId { step: 40, ..from });
+        let line = serde_json::to_string(&started(id(1, 1), within)).expect("JSON");
+        assert!(line.ends_with(r#""epoch":3,"step":40}}"#), "{line}");
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::is_zero;
 use super::{AttemptId, CheckpointId, Ended, Measurement, Stage, TrialId};
 use crate::space::HyperParameters;
 
@@ -77,8 +78,11 @@ pub enum Record {
     CheckpointKept {
         /// The attempt.
         id: AttemptId,
-        /// The last epoch that went into it.
+        /// The last whole epoch that went into it.
         epoch: u32,
+        /// Steps of the epoch after it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        step: u32,
         /// SHA-256 of the file, lower-case hexadecimal.
         sha256: String,
         /// Size of the file.
@@ -88,8 +92,11 @@ pub enum Record {
     CheckpointDropped {
         /// The attempt that made it.
         id: AttemptId,
-        /// The last epoch that went into it.
+        /// The last whole epoch that went into it.
         epoch: u32,
+        /// Steps of the epoch after it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        step: u32,
     },
     /// A trial ended: completed if it has a score.
     TrialEnded {
@@ -135,9 +142,15 @@ pub enum Outcome {
         /// For people.
         message: String,
     },
-    /// The worker was not heard of for the length of a lease, or its process ended.
+    /// The worker was not heard of for the length of a lease, or the coordinator
+    /// that had started it ended.
     WorkerLost {
         /// For people.
+        message: String,
+    },
+    /// The worker's process ended by itself.
+    WorkerDied {
+        /// How, and what it said last; for people.
         message: String,
     },
     /// The worker left and gave the execution back.

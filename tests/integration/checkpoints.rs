@@ -5,7 +5,7 @@ use sweep::oracle::{Oracle, Proposal, RandomSearch, Suggestion};
 use sweep::study::{Ended, Stage, Study, Trial, TrialId, TrialState};
 use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{self, complete_request};
-use sweep_session::{Epochs, Execution, ToyTrainer, Trainer as _};
+use sweep_session::{Course, Epochs, Execution, ToyTrainer, Trainer as _};
 use tonic::Code;
 
 use crate::service::{DensePlan, Site, acquire, chunk, space};
@@ -82,14 +82,18 @@ fn rounds() -> Box<Rounds> {
 fn measured_in_one_go(study: &Study, trial: &Trial, execution: u32) -> Vec<(u32, f64)> {
     struct Kept(Vec<(u32, f64)>);
     impl Epochs for Kept {
-        fn report(&mut self, measurement: v1::Measurement) -> bool {
+        fn report(&mut self, measurement: v1::Measurement) -> Course {
             let named = measurement.metrics.iter().find(|metric| metric.name == "val_accuracy");
             self.0.push((measurement.epoch, named.expect("measured").value));
-            true
+            Course::GoOn
         }
-        fn wanted(&self) -> bool {
-            true
+        fn course(&self) -> Course {
+            Course::GoOn
         }
+        fn wants_checkpoint(&self) -> bool {
+            false
+        }
+        fn keep(&mut self, _: sweep_session::Checkpoint) {}
     }
     let specification = DensePlan::specification(&trial.hyperparameters, trial.stage.as_ref());
     let execution = Execution {
@@ -146,7 +150,8 @@ async fn a_checkpoint_is_sent_as_it_was_handed_in_until_its_file_is_lost() {
     // Two whole chunks and a part of one.
     let bytes: Vec<u8> =
         (0..2 * sweep_proto::CHUNK_BYTES + 99).map(|index| (index / 3) as u8).collect();
-    let chunk = |data: &[u8], epoch| chunk(id, data, Content::Checkpoint(v1::EpochEnd { epoch }));
+    let chunk =
+        |data: &[u8], epoch| chunk(id, data, Content::Checkpoint(v1::Position { epoch, step: 0 }));
     let mut chunks = vec![chunk(&bytes, 2)];
     let rest = chunks[0].data.split_off(sweep_proto::CHUNK_BYTES);
     let rest = rest.chunks(sweep_proto::CHUNK_BYTES);
@@ -166,7 +171,7 @@ async fn a_checkpoint_is_sent_as_it_was_handed_in_until_its_file_is_lost() {
     let second = acquire(&mut client).await;
     let announced = second.checkpoint.expect("to go on from");
     assert_eq!((announced.id, announced.epoch, announced.bytes), (id, 2, bytes.len() as u64));
-    let request = v1::FetchCheckpointRequest { id, epoch: 2 };
+    let request = v1::FetchCheckpointRequest { id, epoch: 2, step: 0 };
     let mut stream = client.fetch_checkpoint(request).await.expect("there").into_inner();
     let mut fetched = Vec::new();
     while let Some(chunk) = stream.message().await.expect("not broken off") {
@@ -179,7 +184,7 @@ async fn a_checkpoint_is_sent_as_it_was_handed_in_until_its_file_is_lost() {
     assert_eq!(gone.code(), Code::NotFound);
     assert_eq!(
         gone.message(),
-        "the checkpoint of trial 0, execution 0, attempt 1 after epoch 2 is not here"
+        "the checkpoint of trial 0, execution 0, attempt 1 after epoch 2, step 0 is not here"
     );
     let outcome = Some(complete_request::Outcome::Released(v1::Released {}));
     client.complete(v1::CompleteRequest { id: second.id, outcome }).await.expect("given back");

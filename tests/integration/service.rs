@@ -177,10 +177,13 @@ async fn session(address: std::net::SocketAddr, index: usize, cache: PathBuf) ->
         cache,
         give_up_after: Duration::from_secs(30),
         backoff: Backoff::default(),
+        grace: Duration::from_secs(25),
+        max_trials: None,
+        idle_timeout: None,
     };
     let trainer = TrainingThread::start(ToyTrainer::new(Duration::ZERO, None)).expect("a thread");
-    let never = std::future::pending();
-    sweep_session::serve(client, &settings, &trainer, never).await.expect("served")
+    let (_stay, departure) = tokio::sync::watch::channel(sweep_session::Departure::Stay);
+    sweep_session::serve(client, &settings, &trainer, departure).await.expect("served")
 }
 
 /// What has to be the same whoever did the work.
@@ -270,9 +273,10 @@ async fn files_that_do_not_fit_their_digest_are_refused() {
         measurements: vec![v1::Measurement { epoch: 1, ..Default::default() }],
     };
     client.report(report).await.expect("measured");
-    for content in
-        [Content::Weights(v1::BestWeights {}), Content::Checkpoint(v1::EpochEnd { epoch: 1 })]
-    {
+    for content in [
+        Content::Weights(v1::BestWeights {}),
+        Content::Checkpoint(v1::Position { epoch: 1, step: 0 }),
+    ] {
         let mut chunk = chunk(id, &[1, 2, 3], content);
         chunk.data[0] = 0;
         let refused = client.upload(tokio_stream::iter([chunk])).await.expect_err("a wrong digest");

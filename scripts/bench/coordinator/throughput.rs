@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sweep_session::{Backoff, End, Settings, ToyTrainer, TrainingThread, serve};
+use sweep_session::{Backoff, Departure, End, Settings, ToyTrainer, TrainingThread, serve};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::coordinator::{Coordinator, Place};
@@ -30,7 +31,7 @@ impl sweep_session::Trainer for Counting {
         &mut self,
         execution: &sweep_session::Execution,
         epochs: &mut dyn sweep_session::Epochs,
-    ) -> Result<sweep_session::Trained, sweep_session::Failure> {
+    ) -> Result<sweep_session::Ending, sweep_session::Failure> {
         self.trained.fetch_add(1, Ordering::Relaxed);
         self.trainer.train(execution, epochs)
     }
@@ -48,13 +49,19 @@ async fn train(coordinator: &Coordinator, marks: &[u32]) -> Vec<Duration> {
             cache: std::env::temp_dir(),
             give_up_after: Duration::from_secs(60),
             backoff: Backoff::default(),
+            grace: Duration::from_secs(1),
+            idle_timeout: None,
+            max_trials: None,
         };
+        let (stay, departure) = watch::channel(Departure::Stay);
         let trainer = ToyTrainer::new(Duration::ZERO, None);
         let trainer = Counting { trainer, trained: Arc::clone(&trained) };
         let trainer = TrainingThread::start(trainer).expect("a thread");
         let client = coordinator.client();
         workers.spawn(async move {
-            serve(client, &settings, &trainer, std::future::pending()).await.expect("served")
+            let end = serve(client, &settings, &trainer, departure).await.expect("served");
+            drop(stay);
+            end
         });
     }
     let mut times = Vec::new();

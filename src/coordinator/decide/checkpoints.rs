@@ -3,7 +3,8 @@
 //! One rule serves executions that were interrupted and trials that were
 //! promoted: an attempt starts from the checkpoint that is furthest on, of an
 //! earlier attempt of its execution or of the execution that it goes on with,
-//! and takes over the measurements up to there. Without a checkpoint it begins
+//! and takes over the measurements up to there; between two that are equally far
+//! on, the later attempt's. Without a checkpoint it begins
 //! with epoch 1; as it has the same seed, it then comes by the same numbers.
 
 use std::collections::HashSet;
@@ -32,7 +33,7 @@ impl Step<'_> {
             .checkpoints_of(trial, execution)
             .chain(promoted)
             .filter(|name| !self.was_tried_in_vain(trial, execution, *name))
-            .max_by_key(|name| name.epoch)
+            .max_by_key(|name| name.position())
     }
 
     /// Whether an attempt that started from this checkpoint failed before it
@@ -80,21 +81,22 @@ impl Step<'_> {
             return;
         };
         let known = study.checkpoints.get(&id);
-        let known_epoch = known.map(|known| known.epoch);
+        let before = known.map(|known| known.name(id));
+        let name = checkpoint.name(id);
         let is_repeated = known == Some(&checkpoint);
         // What was not measured cannot be taken over.
         let is_news = self.is_wanted(id)
             && checkpoint.epoch <= attempt.epochs()
-            && known_epoch.is_none_or(|known| known <= checkpoint.epoch);
+            && before.is_none_or(|before| before.position() <= name.position());
         if !is_repeated && !is_news {
             self.reply(reply_to, Reply::Stop);
             return;
         }
         if !is_repeated {
-            let Checkpoint { epoch, sha256, bytes } = checkpoint;
-            self.record(Record::CheckpointKept { id, epoch, sha256, bytes });
-            if let Some(before) = known_epoch.filter(|before| *before != epoch) {
-                self.record(Record::CheckpointDropped { id, epoch: before });
+            let Checkpoint { epoch, step, sha256, bytes } = checkpoint;
+            self.record(Record::CheckpointKept { id, epoch, step, sha256, bytes });
+            if let Some(before) = before.filter(|before| *before != name) {
+                self.drop_checkpoint(before);
             }
         }
         self.reply(reply_to, Reply::Continue);
@@ -129,7 +131,7 @@ impl Step<'_> {
         let awaited: HashSet<TrialId> =
             unended.filter_map(|trial| study.promoted_from(trial.id)).collect();
         let names = study.checkpoints.iter();
-        let names = names.map(|(id, checkpoint)| CheckpointId { id: *id, epoch: checkpoint.epoch });
+        let names = names.map(|(id, checkpoint)| checkpoint.name(*id));
         let unneeded: Vec<_> = names.filter(|name| !self.is_needed(*name, &awaited)).collect();
         for name in unneeded {
             self.drop_checkpoint(name);
@@ -157,13 +159,14 @@ impl Step<'_> {
             Some(_) => false,
             // Unfinished: the one that is furthest on.
             None => {
-                let furthest = study.checkpoints_of(trial, execution).max_by_key(|name| name.epoch);
+                let names = study.checkpoints_of(trial, execution);
+                let furthest = names.max_by_key(|name| name.position());
                 !known.has_ended() && furthest == Some(name)
             }
         }
     }
 
-    fn drop_checkpoint(&mut self, CheckpointId { id, epoch }: CheckpointId) {
-        self.record(Record::CheckpointDropped { id, epoch });
+    fn drop_checkpoint(&mut self, CheckpointId { id, epoch, step }: CheckpointId) {
+        self.record(Record::CheckpointDropped { id, epoch, step });
     }
 }

@@ -450,15 +450,42 @@ fn a_finite_space_ends_when_all_of_it_was_tried() {
 fn an_execution_that_keeps_losing_workers_fails() {
     let mut script = Script::new(settings(), units(20, 90));
     for _ in 0..MAX_WORKER_LOSSES {
-        script.acquire("local-1");
-        let message = "its process ended: signal: 9 (SIGKILL)".to_owned();
-        script.event(Event::WorkerGone { name: "local-1".to_owned(), message });
+        script.acquire("a");
+        script.pass(LEASE_MS);
     }
     assert_eq!(script.trial(0).state, TrialState::Failed);
     assert_eq!(
         script.trial(0).error.as_deref(),
-        Some("its worker was lost 5 times, at last: its process ended: signal: 9 (SIGKILL)")
+        Some("its worker was lost 5 times, at last: not heard of for 20 s")
     );
+}
+
+#[test]
+fn an_execution_that_kills_its_worker_twice_fails_and_the_search_goes_on() {
+    let settings = Settings { max_retries: 0, ..settings() };
+    let mut script = Script::new(settings, units(20, 90));
+    let message = "its process ended: signal: 9 (SIGKILL)".to_owned();
+    let gone = || Event::WorkerGone { name: "local-1".to_owned(), message: message.clone() };
+    assert_eq!(script.acquire("local-1"), Some(id(0, 0, 1)));
+    script.event(gone());
+    assert_eq!(
+        script.outcome(id(0, 0, 1)),
+        Some(&Outcome::WorkerDied { message: message.clone() })
+    );
+    assert_eq!(script.trial(0).state, TrialState::Waiting);
+    // One that merely was not heard of is another matter.
+    assert_eq!(script.acquire("a"), Some(id(0, 0, 2)));
+    script.pass(LEASE_MS);
+    assert_eq!(script.acquire("local-1"), Some(id(0, 0, 3)));
+    script.event(gone());
+    assert_eq!(script.trial(0).state, TrialState::Failed);
+    assert_eq!(
+        script.trial(0).error.as_deref(),
+        Some("killed its worker twice: its process ended: signal: 9 (SIGKILL)")
+    );
+    // A worker without an execution has nothing to answer for.
+    script.event(gone());
+    assert_eq!(script.acquire("local-1"), Some(id(1, 0, 1)));
 }
 
 #[test]

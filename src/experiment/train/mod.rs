@@ -18,6 +18,12 @@ const MAX_BATCH: u32 = 1 << 20;
 /// Keras's `TopKCategoricalAccuracy` has 5, which is half of ten genres.
 const TOP_K: u32 = 3;
 
+/// A checkpoint takes seconds, and losing ten minutes is bearable.
+const CHECKPOINT_MINUTES: f64 = 10.0;
+
+/// A year, in which there is no difference from never.
+const MAX_CHECKPOINT_MINUTES: f64 = 366.0 * 24.0 * 60.0;
+
 /// Reads the section; `$name` stands for the node's assignment.
 pub(super) fn read(node: &Node<'_>, classes: Classes<'_>) -> Result<v1::Training, Fault> {
     let keys = [
@@ -30,8 +36,9 @@ pub(super) fn read(node: &Node<'_>, classes: Classes<'_>) -> Result<v1::Training
         "early_stopping",
         "precision",
         "top_k",
+        "checkpoint_minutes",
     ];
-    let later = ["callbacks", "metrics", "checkpoint_minutes"];
+    let later = ["callbacks", "metrics"];
     let fields = node.fields("`train`", &keys, &later)?;
     let batch_size = match fields.optional("batch_size") {
         Some(node) => node.whole_u32(1..=MAX_BATCH)?,
@@ -74,6 +81,14 @@ pub(super) fn read(node: &Node<'_>, classes: Classes<'_>) -> Result<v1::Training
         Some(node) => node.whole_u32(1..=MAX_BATCH)?,
         None => TOP_K,
     };
+    let checkpoint_minutes = match fields.optional("checkpoint_minutes") {
+        Some(node) => {
+            let expected = format!("a number of minutes from 0 to {MAX_CHECKPOINT_MINUTES}");
+            let is_fit = |minutes| (0.0..=MAX_CHECKPOINT_MINUTES).contains(&minutes);
+            node.real(&expected, is_fit)?
+        }
+        None => CHECKPOINT_MINUTES,
+    };
     Ok(v1::Training {
         epochs,
         batch_size,
@@ -84,6 +99,8 @@ pub(super) fn read(node: &Node<'_>, classes: Classes<'_>) -> Result<v1::Training
         schedule,
         precision: precision.into(),
         top_k,
+        // What is not zero stays so.
+        checkpoint_ms: (checkpoint_minutes * 60_000.0).ceil() as u64,
     })
 }
 

@@ -63,8 +63,25 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     pub give_up_after: u64,
 
+    /// How long leaving may take after SIGTERM
+    ///
+    /// The worker ends the training step that it is at, hands in a checkpoint,
+    /// gives its execution back, and leaves. If that takes longer, it gives the
+    /// execution back without the checkpoint. To be a little less than what the
+    /// scheduler waits before it kills.
+    #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub grace: u64,
+
+    /// Leave after so many executions have ended
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_trials: Option<u32>,
+
+    /// Leave when there was nothing to train for this long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub idle_timeout: Option<u64>,
+
     /// End at once when standard input closes, because the `sweep` that
-    /// started this worker is gone
+    /// started this worker is gone; leave with a checkpoint when it says something
     #[arg(long, hide = true)]
     pub supervised: bool,
 }

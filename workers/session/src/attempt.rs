@@ -5,18 +5,23 @@
 //! end the attempt ends it; then the trainer is told to stop and waited for.
 //! `Complete` is sent only after every measurement was acknowledged and what
 //! was trained was handed in.
+//!
+//! A worker that is to leave goes on a little: its trainer leaves off after the
+//! step that it is at, the checkpoint is handed in, and the lease is given back.
+//! If there is no time for that, the lease is given back without.
 
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{
-    self, Assignment, AttemptId, BestWeights, EpochEnd, Failed, FailureKind, Finished, Released,
+    self, Assignment, AttemptId, BestWeights, Failed, FailureKind, Finished, Position, Released,
     Specification, Verdict,
 };
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tonic::Code;
 use tracing::{info, warn};
@@ -27,15 +32,17 @@ use crate::error::{CallError, SessionError};
 use crate::fetching::FetchError;
 use crate::link::{Call, Link};
 use crate::reporting::report_all;
-use crate::trainer::{Checkpoint, Execution, Failure, Trained};
-use crate::training::{Stop, TrainingThread};
+use crate::session::{Departure, told};
+use crate::trainer::{Checkpoint, Ending, Execution, Failure, Trained};
+use crate::training::{Steering, Training, TrainingThread};
 
 /// Least time between heartbeats, whatever the coordinator asks for.
 const LEAST_HEARTBEAT: Duration = Duration::from_millis(10);
 
-/// How long a leaving worker goes on with what needs others: handing in a
-/// result, giving a lease back, stopping the trainer. Schedulers kill after
-/// 30 s and more.
+/// How long a worker that leaves at once goes on with what needs others: handing
+/// in a result, giving a lease back, stopping the trainer. Schedulers kill after
+/// 30 s and more. One that leaves with a checkpoint keeps as much of its grace
+/// for giving the lease back, or half of it if there is not so much.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// An assignment with all its parts.
@@ -85,7 +92,7 @@ enum Halt {
     Unwanted,
     /// The worker was told to leave.
     Leaving,
-    /// The worker was told to leave, and still could hand in the result.
+    /// The worker was told to leave, and has handed in what there was.
     Left,
     /// A call failed for good.
     Call(CallError),
@@ -104,24 +111,34 @@ pub(crate) struct Attempt<'a> {
     pub(crate) link: &'a Link,
     pub(crate) trainer: &'a TrainingThread,
     pub(crate) cache: &'a Path,
+    /// How long leaving with a checkpoint may take.
+    pub(crate) grace: Duration,
     pub(crate) lease: Lease,
 }
 
+/// How far an attempt has come.
+#[derive(Debug, Default)]
+struct Stage {
+    /// The trainer has it.
+    training: AtomicBool,
+    /// The trainer is done with it.
+    trained: AtomicBool,
+}
+
 impl Attempt<'_> {
-    /// Carries the attempt out. `leave` completes when the worker is to leave;
-    /// after [`Next::Leave`] it must not be polled again.
+    /// Carries the attempt out.
     ///
     /// # Errors
     ///
     /// When the session cannot go on.
     pub(crate) async fn run(
         &self,
-        mut leave: Pin<&mut impl Future<Output = ()>>,
+        departure: &mut watch::Receiver<Departure>,
     ) -> Result<Next, SessionError> {
         info!("{}: started", self.name());
-        let stop = Stop::default();
-        let end = self.work_or_halt(&stop, leave.as_mut()).await;
-        stop.set();
+        let steering = Steering::default();
+        let end = self.work_or_halt(&steering, departure).await;
+        steering.stop();
         match end {
             Ok(()) => Ok(Next::Acquire),
             Err(Halt::Leaving) => {
@@ -138,13 +155,13 @@ impl Attempt<'_> {
                 info!("{}: stopped, nobody waits for it any more", self.name());
                 tokio::select! {
                     () = self.trainer.idle() => Ok(Next::Acquire),
-                    () = leave => Ok(Next::Leave),
+                    () = told(departure, Departure::WithCheckpoint) => Ok(Next::Leave),
                 }
             }
             Err(Halt::Call(error)) => {
                 tokio::select! {
                     next = self.settle(error) => next,
-                    () = leave => Ok(Next::Leave),
+                    () = told(departure, Departure::WithCheckpoint) => Ok(Next::Leave),
                 }
             }
         }
@@ -154,23 +171,44 @@ impl Attempt<'_> {
     /// returns, the trainer's measurements have nowhere to go any more.
     async fn work_or_halt(
         &self,
-        stop: &Stop,
-        leave: Pin<&mut impl Future<Output = ()>>,
+        steering: &Steering,
+        departure: &mut watch::Receiver<Departure>,
     ) -> Result<(), Halt> {
-        let trained = AtomicBool::new(false);
-        let mut work = std::pin::pin!(self.work(stop, &trained));
+        let stage = Stage::default();
+        let mut work = pin!(self.work(steering, &stage));
+        let mut heartbeats = pin!(self.heartbeats());
         tokio::select! {
             end = &mut work => return end,
-            halt = self.heartbeats() => return Err(halt),
-            () = leave => {}
+            halt = &mut heartbeats => return Err(halt),
+            () = told(departure, Departure::WithCheckpoint) => {}
         }
-        if trained.load(Ordering::Relaxed) {
+        if stage.training.load(Ordering::Relaxed) {
+            steering.leave();
+            let patience = self.grace.saturating_sub(self.release_limit());
+            tokio::select! {
+                end = timeout(patience, &mut work) => match end {
+                    Ok(end) => return end.and(Err(Halt::Left)),
+                    Err(_) => {
+                        warn!("{}: no time is left for a checkpoint", self.name());
+                        return Err(Halt::Leaving);
+                    }
+                },
+                halt = &mut heartbeats => return Err(halt),
+                () = told(departure, Departure::AtOnce) => {}
+            }
+        }
+        if stage.trained.load(Ordering::Relaxed) {
             // A result, good or bad, is worth some seconds.
             if let Ok(Ok(())) = timeout(LEAVE_LIMIT, work).await {
                 return Err(Halt::Left);
             }
         }
         Err(Halt::Leaving)
+    }
+
+    /// How long giving the lease back may take.
+    fn release_limit(&self) -> Duration {
+        LEAVE_LIMIT.min(self.grace / 2)
     }
 
     async fn heartbeats(&self) -> Halt {
@@ -184,15 +222,25 @@ impl Attempt<'_> {
         }
     }
 
-    async fn work(&self, stop: &Stop, trained: &AtomicBool) -> Result<(), Halt> {
-        let training = self.train(stop).await?;
-        trained.store(true, Ordering::Relaxed);
+    async fn work(&self, steering: &Steering, stage: &Stage) -> Result<(), Halt> {
+        let training = self.train(steering, stage).await?;
+        stage.trained.store(true, Ordering::Relaxed);
         let outcome = match training {
-            Ok(result) => {
-                self.hand_in(result).await?;
+            Ok(Ending::Finished(trained)) => {
+                self.hand_in(trained).await?;
                 info!("{}: trained", self.name());
                 Outcome::Finished(Finished {})
             }
+            Ok(Ending::Left(checkpoint)) => {
+                if let Some(checkpoint) = checkpoint {
+                    let (epoch, step) = (checkpoint.epoch, checkpoint.step);
+                    self.hand_in_checkpoint(checkpoint).await?;
+                    info!("{}: left after epoch {epoch}, step {step}", self.name());
+                }
+                Outcome::Released(Released {})
+            }
+            // Nobody waits: what is left to do is to say so.
+            Ok(Ending::Stopped) => Outcome::Released(Released {}),
             Err(failure) => {
                 warn!("{}: failed: {failure}", self.name());
                 failed(failure)
@@ -209,16 +257,21 @@ impl Attempt<'_> {
             let content = Content::Weights(BestWeights {});
             self.link.upload(self.lease.id, content, weights).await?;
         }
-        if let Some(Checkpoint { epoch, bytes }) = checkpoint {
-            let content = Content::Checkpoint(EpochEnd { epoch });
-            self.link.upload(self.lease.id, content, bytes).await?;
+        match checkpoint {
+            Some(checkpoint) => self.hand_in_checkpoint(checkpoint).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn hand_in_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), CallError> {
+        let Checkpoint { epoch, step, bytes } = checkpoint;
+        let content = Content::Checkpoint(Position { epoch, step });
+        self.link.upload(self.lease.id, content, bytes).await
     }
 
     /// Makes dataset and checkpoint available and trains; all measurements are
     /// acknowledged.
-    async fn train(&self, stop: &Stop) -> Result<Result<Trained, Failure>, Halt> {
+    async fn train(&self, steering: &Steering, stage: &Stage) -> Result<Training, Halt> {
         let dataset = self.lease.specification.dataset.as_ref();
         let dataset = match dataset::locate(self.link, dataset, self.cache).await {
             Ok(folder) => folder,
@@ -247,9 +300,10 @@ impl Attempt<'_> {
             checkpoint,
             keep_checkpoint: self.lease.keep_checkpoint,
         };
-        let (measurements, training) = self.trainer.train(execution, stop.clone()).await;
+        let (reports, training) = self.trainer.train(execution, steering.clone()).await;
+        stage.training.store(true, Ordering::Relaxed);
         let reporting = async {
-            match report_all(self.link, self.lease.id, measurements).await? {
+            match report_all(self.link, self.lease.id, reports).await? {
                 Verdict::Stop => Err(Halt::Unwanted),
                 Verdict::Continue | Verdict::Unspecified => Ok(()),
             }
@@ -260,9 +314,10 @@ impl Attempt<'_> {
 
     /// Gives the lease back and stops the trainer, as far as the time allows.
     async fn release(&self) {
+        let limit = self.release_limit();
         let released = self.link.complete(self.lease.id, Outcome::Released(Released {}));
         let (released, idle) =
-            tokio::join!(timeout(LEAVE_LIMIT, released), timeout(LEAVE_LIMIT, self.trainer.idle()));
+            tokio::join!(timeout(limit, released), timeout(limit, self.trainer.idle()));
         match released {
             Ok(Ok(())) => info!("{}: given back", self.name()),
             Ok(Err(error)) => warn!("{}: not given back: {error}", self.name()),

@@ -52,14 +52,14 @@ pub(crate) async fn fetch_checkpoint(
     if announced.bytes > MAX_FILE_BYTES {
         return Err(FetchError::Content(CheckpointError::TooLarge(announced.bytes)));
     }
-    let epoch = announced.epoch;
+    let (epoch, step) = (announced.epoch, announced.step);
     let open = |mut client: Client| async move {
-        client.fetch_checkpoint(FetchCheckpointRequest { id: Some(id), epoch }).await
+        client.fetch_checkpoint(FetchCheckpointRequest { id: Some(id), epoch, step }).await
     };
     let begin = || Ok(Arriving { announced, bytes: Vec::new(), digest: Sha256::new() });
     let arrived = fetch(link, Call::FetchCheckpoint, open, begin).await?;
-    info!("checkpoint of epoch {epoch} fetched, {} bytes", arrived.bytes.len());
-    Ok(Checkpoint { epoch, bytes: arrived.bytes })
+    info!("checkpoint of epoch {epoch}, step {step} fetched, {} bytes", arrived.bytes.len());
+    Ok(Checkpoint { epoch, step, bytes: arrived.bytes })
 }
 
 /// A checkpoint on its way. It takes memory as it comes, not as announced.

@@ -13,8 +13,10 @@
 //!    fetches the checkpoint to start from, if there is one (`fetching` is what
 //!    both share).
 //! 3. `training` has the [`Trainer`] train on its own thread; `reporting` hands
-//!    in what it measures.
+//!    in what it measures, and now and then a checkpoint.
 //! 4. Weights and checkpoint are uploaded, and `Complete` ends the attempt.
+//!    A worker that is to leave has the trainer leave off where it is, and gives
+//!    the attempt back with that checkpoint.
 //!
 //! Every call goes through `link`, which sends it again until it is answered
 //! (`retry` says when). What holds throughout:
@@ -44,7 +46,7 @@ pub use args::WorkerArgs;
 pub use error::SessionError;
 pub use process::run;
 pub use retry::Backoff;
-pub use session::{End, Settings, serve};
+pub use session::{Departure, End, Settings, serve};
 pub use toy::ToyTrainer;
-pub use trainer::{Checkpoint, Epochs, Execution, Failure, Trained, Trainer};
+pub use trainer::{Checkpoint, Course, Ending, Epochs, Execution, Failure, Trained, Trainer};
 pub use training::TrainingThread;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use sweep_proto::connect::{self, ConnectError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::WorkerArgs;
 use crate::error::SessionError;
 use crate::retry::Backoff;
-use crate::session::{End, Settings, serve};
+use crate::session::{Departure, End, Settings, serve};
 use crate::trainer::Trainer;
 use crate::training::TrainingThread;
 
@@ -55,23 +56,26 @@ impl ProcessError {
 
 /// Runs a worker's session to its end, as the whole of a program's `main`.
 ///
-/// Returns exit code 0 when the study is over or after SIGTERM, and 1 when the
-/// coordinator was not reached for long or refused the worker; standard error
-/// says why. SIGINT is like SIGTERM, except under supervision: there the
-/// terminal sends it to the supervisor as well, which decides.
+/// Returns exit code 0 when the study is over, after SIGTERM, or when an option
+/// says so, and 1 when the coordinator was not reached for long or refused the
+/// worker; standard error says why. SIGTERM makes it leave with a checkpoint,
+/// within `--grace`. SIGINT, or another SIGTERM, makes it leave at once; but
+/// under supervision SIGINT does nothing: there the terminal sends it to the
+/// supervisor as well, which decides.
 ///
 /// Ends the process itself if the trainer does not stop in time.
 pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
     start_log(args.supervised);
+    let (telling, departure) = watch::channel(Departure::Stay);
     if args.supervised {
-        end_with_standard_input();
+        end_with_standard_input(telling.clone());
     }
     let (result, trainer) = match TrainingThread::start(trainer) {
-        Ok(trainer) => (session(args, &trainer), Some(trainer)),
+        Ok(trainer) => (session(args, &trainer, telling, departure), Some(trainer)),
         Err(source) => (Err(ProcessError::System { what: "start a thread", source }), None),
     };
     let code = match &result {
-        Ok(End::StudyOver | End::Left) => 0,
+        Ok(End::StudyOver | End::Left | End::EnoughTrials | End::Idle) => 0,
         Err(error) => {
             eprintln!("error: {error}");
             if let Some(hint) = error.hint() {
@@ -87,13 +91,21 @@ pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
     }
 }
 
-fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessError> {
+fn session(
+    args: &WorkerArgs,
+    trainer: &TrainingThread,
+    telling: watch::Sender<Departure>,
+    departure: watch::Receiver<Departure>,
+) -> Result<End, ProcessError> {
     let system = |what| move |source| ProcessError::System { what, source };
     let settings = Settings {
         name: args.name.clone().unwrap_or_else(default_name),
         cache: args.cache.clone().or_else(default_cache).ok_or(ProcessError::NoCache)?,
         give_up_after: Duration::from_secs(args.give_up_after),
         backoff: Backoff::default(),
+        grace: Duration::from_secs(args.grace),
+        max_trials: args.max_trials,
+        idle_timeout: args.idle_timeout.map(Duration::from_secs),
     };
     // One thread is enough: the work is done by the trainer's.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -103,20 +115,43 @@ fn session(args: &WorkerArgs, trainer: &TrainingThread) -> Result<End, ProcessEr
     let _guard = runtime.enter();
     let terminate = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
     let interrupt = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
-    let leave = leave(terminate, interrupt, args.supervised);
+    runtime.spawn(heed_signals(terminate, interrupt, args.supervised, telling));
     let address = args.address().map_err(ProcessError::Token)?;
     let client = connect::client(&address, &args.credentials())?;
-    Ok(runtime.block_on(serve(client, &settings, trainer, leave))?)
+    Ok(runtime.block_on(serve(client, &settings, trainer, departure))?)
 }
 
-/// Completes when the worker is to leave.
-async fn leave(mut terminate: Signal, mut interrupt: Signal, supervised: bool) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        // The handler stays in place, so that under supervision SIGINT does nothing.
-        _ = interrupt.recv(), if !supervised => {}
+/// Says how the worker is to leave, whenever a signal comes.
+async fn heed_signals(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    supervised: bool,
+    telling: watch::Sender<Departure>,
+) {
+    loop {
+        let departure = tokio::select! {
+            _ = terminate.recv() => match *telling.borrow() {
+                Departure::Stay => Departure::WithCheckpoint,
+                Departure::WithCheckpoint | Departure::AtOnce => Departure::AtOnce,
+            },
+            // The handler stays in place, so that under supervision SIGINT does nothing.
+            _ = interrupt.recv(), if !supervised => Departure::AtOnce,
+        };
+        tell(&telling, departure);
     }
-    tracing::info!("leaving");
+}
+
+fn tell(telling: &watch::Sender<Departure>, departure: Departure) {
+    match departure {
+        Departure::Stay => {}
+        Departure::WithCheckpoint => tracing::info!("leaving, with a checkpoint"),
+        Departure::AtOnce => tracing::info!("leaving at once"),
+    }
+    telling.send_if_modified(|told| {
+        let before = *told;
+        *told = before.max(departure);
+        *told != before
+    });
 }
 
 fn start_log(supervised: bool) {
@@ -137,15 +172,16 @@ fn start_log(supervised: bool) {
 }
 
 /// Ends the process as soon as standard input closes. The supervisor holds the
-/// other end of it, so this works however the supervisor ends.
-fn end_with_standard_input() {
-    std::thread::spawn(|| {
+/// other end of it, so this works however the supervisor ends. Whatever it
+/// writes there before asks the worker to leave with a checkpoint.
+fn end_with_standard_input(telling: watch::Sender<Departure>) {
+    std::thread::spawn(move || {
         let mut ignored = [0; 64];
         let mut input = io::stdin().lock();
         loop {
             match input.read(&mut ignored) {
                 Ok(0) => end_at_once(1),
-                Ok(_) => {}
+                Ok(_) => tell(&telling, Departure::WithCheckpoint),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => end_at_once(1),
             }

@@ -1,12 +1,14 @@
 //! A session: execution after execution until the study is over.
 
+use std::future::pending;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::time::Duration;
 
 use sweep_proto::connect::Client;
 use sweep_proto::v1::Worker;
 use sweep_proto::v1::acquire_response::Answer;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
 use crate::attempt::{Attempt, Lease, Next};
@@ -26,6 +28,32 @@ pub struct Settings {
     pub give_up_after: Duration,
     /// Pauses between repetitions of a call.
     pub backoff: Backoff,
+    /// How long leaving with a checkpoint may take.
+    pub grace: Duration,
+    /// The session ends after so many executions; absent: never for that.
+    pub max_trials: Option<u32>,
+    /// The session ends when nothing was assigned for this long; absent: never
+    /// for that.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// Whether, and how, a worker is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Departure {
+    /// It is to stay.
+    Stay,
+    /// Once it has handed in a checkpoint of what it is training.
+    WithCheckpoint,
+    /// Now. What it is training is given back as it is.
+    AtOnce,
+}
+
+/// Returns when the worker is to leave, so urgently or more; never if nobody
+/// can say so any more.
+pub(crate) async fn told(departure: &mut watch::Receiver<Departure>, urgency: Departure) {
+    if departure.wait_for(|told| *told >= urgency).await.is_err() {
+        pending::<()>().await;
+    }
 }
 
 /// How a session ended well.
@@ -35,13 +63,18 @@ pub enum End {
     StudyOver,
     /// The worker was told to leave, and gave back what it was training.
     Left,
+    /// As many executions have ended as [`Settings::max_trials`] says.
+    EnoughTrials,
+    /// Nothing was assigned for [`Settings::idle_timeout`].
+    Idle,
 }
 
-/// Trains what the coordinator assigns until the study is over or `leave`
-/// completes.
+/// Trains what the coordinator assigns until the study is over, or there is
+/// another reason to leave.
 ///
 /// - `client`: connects, and connects again, by itself, as
 ///   [`sweep_proto::connect::client`] makes it
+/// - `departure`: to be told to leave
 ///
 /// # Errors
 ///
@@ -50,7 +83,7 @@ pub async fn serve(
     client: Client,
     settings: &Settings,
     trainer: &TrainingThread,
-    leave: impl Future<Output = ()>,
+    mut departure: watch::Receiver<Departure>,
 ) -> Result<End, SessionError> {
     let worker = Worker {
         name: settings.name.clone(),
@@ -59,12 +92,17 @@ pub async fn serve(
         device: trainer.device().to_owned(),
     };
     let link = Link::new(client, worker, settings.backoff, settings.give_up_after);
-    let mut leave = pin!(leave);
     let mut refusals = 0;
+    let mut executions = 0;
+    let mut idle_since = Instant::now();
     loop {
         let response = tokio::select! {
             response = link.acquire() => response?,
-            () = &mut leave => return Ok(End::Left),
+            () = told(&mut departure, Departure::WithCheckpoint) => return Ok(End::Left),
+            () = idled(idle_since, settings.idle_timeout) => {
+                info!("nothing to train for long: leaving");
+                return Ok(End::Idle);
+            }
         };
         let lease = match response.answer {
             Some(Answer::Assignment(assignment)) => Lease::try_from(assignment)?,
@@ -80,17 +118,35 @@ pub async fn serve(
             }
             None => return Err(SessionError::Protocol { message: "empty answer".to_owned() }),
         };
-        let attempt = Attempt { link: &link, trainer, cache: &settings.cache, lease };
-        match attempt.run(leave.as_mut()).await? {
+        let Settings { cache, grace, .. } = settings;
+        let attempt = Attempt { link: &link, trainer, cache, grace: *grace, lease };
+        let next = attempt.run(&mut departure).await?;
+        executions += 1;
+        idle_since = Instant::now();
+        match next {
+            Next::Leave => return Ok(End::Left),
+            Next::Acquire | Next::AcquireLater
+                if settings.max_trials.is_some_and(|most| executions >= most) =>
+            {
+                info!("{executions} executions have ended: leaving");
+                return Ok(End::EnoughTrials);
+            }
             Next::Acquire => refusals = 0,
             Next::AcquireLater => {
                 refusals += 1;
                 tokio::select! {
                     () = link.backoff().wait(refusals) => {}
-                    () = &mut leave => return Ok(End::Left),
+                    () = told(&mut departure, Departure::WithCheckpoint) => return Ok(End::Left),
                 }
             }
-            Next::Leave => return Ok(End::Left),
         }
+    }
+}
+
+/// Returns when nothing was assigned for too long.
+async fn idled(since: Instant, timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => sleep_until(since + timeout).await,
+        None => pending().await,
     }
 }

@@ -4,8 +4,8 @@
 //! but the specification's model and training settings and on the seed. Only
 //! exact arithmetic is used, so they are the same bits on every machine. As the
 //! numbers of an epoch need none before them, a checkpoint says no more than
-//! whose it is and where it was made. It trains all epochs: early stopping is
-//! not pretended.
+//! whose it is and where it was made. An epoch's steps are the time slices in
+//! which it passes. It trains all epochs: early stopping is not pretended.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::{FailureKind, Measurement, Metric, Specification};
 
-use crate::trainer::{Checkpoint, Epochs, Execution, Failure, Trained, Trainer};
+use crate::trainer::{Checkpoint, Course, Ending, Epochs, Execution, Failure, Trained, Trainer};
 
-/// How often a pretended epoch asks whether it is still wanted.
+/// How long a step of a pretended epoch takes; the last one may be shorter.
 const STEP: Duration = Duration::from_millis(10);
 
 /// Number of pretended weights.
@@ -36,27 +36,34 @@ impl Trainer for ToyTrainer {
         "toy".to_owned()
     }
 
-    fn train(
-        &mut self,
-        execution: &Execution,
-        epochs: &mut dyn Epochs,
-    ) -> Result<Trained, Failure> {
+    fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs) -> Result<Ending, Failure> {
         let Some(training) = &execution.specification.training else {
             let message = "the specification has no training settings".to_owned();
             return Err(Failure { kind: FailureKind::Infeasible, message });
         };
         let curve = Curve::new(&execution.specification, execution.seed);
-        let trained = execution.checkpoint.as_ref().map(|from| Progress::read(from, execution));
-        let trained = trained.transpose()?.map_or(0, |progress| progress.epoch);
+        let from = execution.checkpoint.as_ref().map(|from| Progress::read(from, execution));
+        let (trained, mut step) =
+            from.transpose()?.map_or((0, 0), |progress| (progress.epoch, progress.step));
         for epoch in trained + 1..=training.epochs {
             let start = Instant::now();
-            if !self.pass_an_epoch(start, epochs) {
-                return Ok(Trained::default());
+            match self.pass_an_epoch(&mut step, start, epochs) {
+                Course::GoOn => {}
+                Course::Leave => return Ok(left(epoch - 1, step, execution)),
+                Course::Stop => return Ok(Ending::Stopped),
             }
+            step = 0;
             let metrics = curve.metrics(epoch);
             let seconds = start.elapsed().as_secs_f64();
-            if !epochs.report(Measurement { epoch, metrics, seconds }) {
-                return Ok(Trained::default());
+            let course = epochs.report(Measurement { epoch, metrics, seconds });
+            let is_last = epoch == training.epochs;
+            match course {
+                Course::GoOn if !is_last && epochs.wants_checkpoint() => {
+                    epochs.keep(Progress::write(epoch, 0, execution));
+                }
+                Course::Leave if !is_last => return Ok(left(epoch, 0, execution)),
+                Course::GoOn | Course::Leave => {}
+                Course::Stop => return Ok(Ending::Stopped),
             }
             self.epochs += 1;
             if self.crash_after_epochs.is_some_and(|limit| self.epochs >= limit) {
@@ -64,9 +71,15 @@ impl Trainer for ToyTrainer {
             }
         }
         let epoch = trained.max(training.epochs);
-        let checkpoint = execution.keep_checkpoint.then(|| Progress::write(epoch, execution));
-        Ok(Trained { weights: Some(curve.weights()), checkpoint })
+        let checkpoint = execution.keep_checkpoint.then(|| Progress::write(epoch, 0, execution));
+        Ok(Ending::Finished(Trained { weights: Some(curve.weights()), checkpoint }))
     }
+}
+
+/// Leaves off so many steps after an epoch.
+fn left(epoch: u32, step: u32, execution: &Execution) -> Ending {
+    let has_begun = epoch > 0 || step > 0;
+    Ending::Left(has_begun.then(|| Progress::write(epoch, step, execution)))
 }
 
 impl ToyTrainer {
@@ -80,17 +93,19 @@ impl ToyTrainer {
         Self { epoch, crash_after_epochs, epochs: 0 }
     }
 
-    /// Lets the time of an epoch pass. Returns whether the execution is still wanted.
-    fn pass_an_epoch(&self, start: Instant, epochs: &dyn Epochs) -> bool {
+    /// Lets the rest of an epoch pass, `step` of whose steps have passed. Returns
+    /// [`Course::GoOn`] when all have.
+    fn pass_an_epoch(&self, step: &mut u32, start: Instant, epochs: &dyn Epochs) -> Course {
+        let before = STEP * *step;
         loop {
-            if !epochs.wanted() {
-                return false;
+            let course = epochs.course();
+            let passed = STEP * *step;
+            if course != Course::GoOn || passed >= self.epoch {
+                return course;
             }
-            let left = self.epoch.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return true;
-            }
-            std::thread::sleep(left.min(STEP));
+            let end = STEP.min(self.epoch - passed) + passed;
+            std::thread::sleep((end - before).saturating_sub(start.elapsed()));
+            *step += 1;
         }
     }
 }
@@ -103,18 +118,20 @@ struct Progress {
     format: String,
     /// Whose it is.
     execution: String,
-    /// The last epoch.
+    /// The last whole epoch.
     epoch: u32,
+    /// Steps of the epoch after it.
+    step: u32,
 }
 
 impl Progress {
-    const FORMAT: &str = "sweep toy checkpoint 1";
+    const FORMAT: &str = "sweep toy checkpoint 2";
 
-    fn write(epoch: u32, execution: &Execution) -> Checkpoint {
+    fn write(epoch: u32, step: u32, execution: &Execution) -> Checkpoint {
         let format = Self::FORMAT.to_owned();
-        let progress = Self { format, execution: execution.identity(), epoch };
+        let progress = Self { format, execution: execution.identity(), epoch, step };
         let bytes = serde_json::to_vec(&progress).expect("text and numbers are JSON");
-        Checkpoint { epoch, bytes }
+        Checkpoint { epoch, step, bytes }
     }
 
     fn read(checkpoint: &Checkpoint, execution: &Execution) -> Result<Self, Failure> {
@@ -128,6 +145,9 @@ impl Progress {
             }
             Ok(progress) if progress.epoch != checkpoint.epoch => {
                 format!("is of epoch {}, not {}", progress.epoch, checkpoint.epoch)
+            }
+            Ok(progress) if progress.step != checkpoint.step => {
+                format!("is of step {}, not {}", progress.step, checkpoint.step)
             }
             Ok(progress) => return Ok(progress),
         };
@@ -146,7 +166,8 @@ struct Curve {
 
 impl Curve {
     /// The dataset does not matter, nor where it lies. The number of epochs does
-    /// not either: a longer training goes through a shorter one's numbers.
+    /// not either: a longer training goes through a shorter one's numbers. Nor do
+    /// checkpoints.
     fn new(specification: &Specification, seed: u64) -> Self {
         let mut digest = Sha256::new();
         if let Some(model) = &specification.model {
@@ -155,6 +176,7 @@ impl Curve {
         if let Some(training) = &specification.training {
             let mut training = training.clone();
             training.epochs = 0;
+            training.checkpoint_ms = 0;
             digest.update(training.encode_to_vec());
         }
         let trial: [u8; 32] = digest.finalize().into();
@@ -212,23 +234,55 @@ fn share(digest: &[u8; 32], index: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::path::PathBuf;
     use sweep_proto::v1::{Dataset, Layer, Model, Training};
 
-    /// Keeps measurements; wants `limit` of them.
+    /// Keeps measurements and checkpoints; wants `limit` measurements.
+    #[derive(Default)]
     struct Kept {
         measurements: Vec<Measurement>,
+        checkpoints: Vec<Checkpoint>,
         limit: usize,
+        /// Says to leave when it was asked so often.
+        leave_after: Option<u32>,
+        asked: Cell<u32>,
     }
 
     impl Epochs for Kept {
-        fn report(&mut self, measurement: Measurement) -> bool {
+        fn report(&mut self, measurement: Measurement) -> Course {
             self.measurements.push(Measurement { seconds: 0.0, ..measurement });
-            self.wanted()
+            self.course()
         }
 
-        fn wanted(&self) -> bool {
-            self.measurements.len() < self.limit
+        fn course(&self) -> Course {
+            self.asked.update(|asked| asked + 1);
+            if self.measurements.len() >= self.limit {
+                Course::Stop
+            } else if self.leave_after.is_some_and(|asked| self.asked.get() > asked) {
+                Course::Leave
+            } else {
+                Course::GoOn
+            }
+        }
+
+        fn wants_checkpoint(&self) -> bool {
+            self.measurements.len().is_multiple_of(2)
+        }
+
+        fn keep(&mut self, checkpoint: Checkpoint) {
+            self.checkpoints.push(checkpoint);
+        }
+    }
+
+    fn all() -> Kept {
+        Kept { limit: usize::MAX, ..Kept::default() }
+    }
+
+    fn finish(execution: &Execution, kept: &mut Kept) -> Trained {
+        match ToyTrainer::default().train(execution, kept) {
+            Ok(Ending::Finished(trained)) => trained,
+            ending => panic!("not finished: {ending:?}"),
         }
     }
 
@@ -250,9 +304,11 @@ mod tests {
     }
 
     fn train(execution: &Execution, limit: usize) -> (Vec<Measurement>, Option<Vec<u8>>) {
-        let mut kept = Kept { measurements: Vec::new(), limit };
-        let trained = ToyTrainer::default().train(execution, &mut kept).expect("never fails");
-        (kept.measurements, trained.weights)
+        let mut kept = Kept { limit, ..Kept::default() };
+        match ToyTrainer::default().train(execution, &mut kept).expect("never fails") {
+            Ending::Finished(trained) => (kept.measurements, trained.weights),
+            Ending::Left(_) | Ending::Stopped => (kept.measurements, None),
+        }
     }
 
     #[test]
@@ -282,13 +338,13 @@ mod tests {
     #[test]
     fn it_goes_on_from_a_checkpoint_as_if_it_had_never_paused() {
         let whole = train(&execution(9, "dense", "/a", 1), usize::MAX);
-        let mut kept = Kept { measurements: Vec::new(), limit: usize::MAX };
+        let mut kept = all();
         let mut checkpoint = None;
         for epochs in [3, 7, 9] {
             let mut part = execution(epochs, "dense", "/elsewhere", 1);
             part.checkpoint = checkpoint;
             part.keep_checkpoint = true;
-            let trained = ToyTrainer::default().train(&part, &mut kept).expect("its own");
+            let trained = finish(&part, &mut kept);
             assert_eq!(trained.weights, whole.1);
             checkpoint = trained.checkpoint;
             assert_eq!(checkpoint.as_ref().map(|checkpoint| checkpoint.epoch), Some(epochs));
@@ -299,22 +355,64 @@ mod tests {
         let mut shorter = execution(5, "dense", "/a", 1);
         shorter.checkpoint = checkpoint.clone();
         shorter.keep_checkpoint = true;
-        let mut none = Kept { measurements: Vec::new(), limit: usize::MAX };
-        let trained = ToyTrainer::default().train(&shorter, &mut none).expect("its own");
+        let mut none = all();
+        let trained = finish(&shorter, &mut none);
         assert_eq!((none.measurements.len(), trained.checkpoint), (0, checkpoint));
+    }
+
+    #[test]
+    fn it_leaves_wherever_it_is_and_goes_on_there() {
+        let whole = train(&execution(3, "dense", "/a", 1), usize::MAX);
+        let mut toy = ToyTrainer::new(STEP * 2 + STEP / 2, None);
+        let mut places = Vec::new();
+        // Three steps an epoch, with a question before each, after the last, and
+        // after the report.
+        for leave_after in 0..=14 {
+            let mut kept = Kept { leave_after: Some(leave_after), ..all() };
+            let mut part = execution(3, "dense", "/a", 1);
+            let ending = toy.train(&part, &mut kept).expect("never fails");
+            let Ending::Left(checkpoint) = ending else {
+                assert_eq!(leave_after, 14, "only what is finished is not left");
+                continue;
+            };
+            places.push(checkpoint.as_ref().map(|left| (left.epoch, left.step)));
+            let mut rest = all();
+            part.checkpoint = checkpoint;
+            let ending = toy.train(&part, &mut rest).expect("its own");
+            assert!(matches!(ending, Ending::Finished(_)));
+            kept.measurements.extend(rest.measurements);
+            assert_eq!(kept.measurements, whole.0, "left after {leave_after} questions");
+        }
+        assert_eq!(
+            places[..6],
+            [None, Some((0, 1)), Some((0, 2)), Some((0, 3)), Some((1, 0)), Some((1, 0))]
+        );
+        assert_eq!(places[11..], [Some((2, 1)), Some((2, 2)), Some((2, 3))]);
+    }
+
+    #[test]
+    fn checkpoints_are_made_when_they_are_wanted() {
+        let mut kept = all();
+        finish(&execution(6, "dense", "/a", 1), &mut kept);
+        let epochs: Vec<u32> = kept.checkpoints.iter().map(|made| made.epoch).collect();
+        assert_eq!(epochs, [2, 4], "not after the last epoch");
+        let mut rest = execution(6, "dense", "/a", 1);
+        rest.checkpoint = kept.checkpoints.pop();
+        // How often they are made changes nothing.
+        rest.specification.training.as_mut().expect("set above").checkpoint_ms = 7;
+        assert_eq!(train(&rest, usize::MAX).0, kept.measurements[4..]);
     }
 
     #[test]
     fn checkpoints_of_others_are_refused() {
         let mut source = execution(3, "dense", "/a", 1);
         source.keep_checkpoint = true;
-        let mut kept = Kept { measurements: Vec::new(), limit: usize::MAX };
-        let trained = ToyTrainer::default().train(&source, &mut kept).expect("never fails");
+        let trained = finish(&source, &mut all());
         let made = trained.checkpoint.expect("asked for");
         let refusal = |seed: u64, checkpoint: Checkpoint| {
             let mut execution = execution(5, "dense", "/a", seed);
             execution.checkpoint = Some(checkpoint);
-            let mut kept = Kept { measurements: Vec::new(), limit: usize::MAX };
+            let mut kept = all();
             let failure = ToyTrainer::default().train(&execution, &mut kept).expect_err("refused");
             assert_eq!((failure.kind, kept.measurements.len()), (FailureKind::Error, 0));
             failure.message
@@ -322,11 +420,13 @@ mod tests {
         assert_eq!(refusal(2, made.clone()), "the checkpoint is of another specification or seed");
         let wrong_epoch = Checkpoint { epoch: 4, ..made.clone() };
         assert_eq!(refusal(1, wrong_epoch), "the checkpoint is of epoch 3, not 4");
+        let wrong_step = Checkpoint { step: 1, ..made.clone() };
+        assert_eq!(refusal(1, wrong_step), "the checkpoint is of step 0, not 1");
         let other = String::from_utf8(made.bytes.clone()).expect("JSON");
-        let other = other.replace("checkpoint 1", "checkpoint 9").into_bytes();
+        let other = other.replace("checkpoint 2", "checkpoint 9").into_bytes();
         assert_eq!(
             refusal(1, Checkpoint { bytes: other, ..made.clone() }),
-            "the checkpoint is a `sweep toy checkpoint 9`, not a `sweep toy checkpoint 1`"
+            "the checkpoint is a `sweep toy checkpoint 9`, not a `sweep toy checkpoint 2`"
         );
         for end in 0..made.bytes.len() {
             let cut = Checkpoint { bytes: made.bytes[..end].to_vec(), ..made.clone() };

@@ -1,7 +1,8 @@
 //! What a worker program has to provide: [`Trainer`].
 //!
 //! A trainer is plain blocking code on a thread of its own. It never sees the
-//! network: measurements go through [`Epochs`], which also says when to stop.
+//! network: measurements and checkpoints go through [`Epochs`], which also says
+//! when to leave off.
 
 use std::path::PathBuf;
 
@@ -26,15 +27,18 @@ pub struct Execution {
     pub keep_checkpoint: bool,
 }
 
-/// All that a trainer needs to go on after an epoch as if it had never paused.
+/// All that a trainer needs to go on as if it had never paused.
 ///
 /// Made and read by trainers alone: anything else passes the bytes on. It may
 /// be given to an execution with another number of epochs than the one that
 /// made it; see [`Execution::identity`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The last epoch that went into it, from 1.
+    /// The last whole epoch that went into it; 0 where none did.
     pub epoch: u32,
+    /// How many steps of the epoch after that went into it; 0 at an epoch's end.
+    /// A step is whatever the trainer counts as one.
+    pub step: u32,
     /// In the trainer's own format.
     pub bytes: Vec<u8>,
 }
@@ -50,10 +54,36 @@ pub struct Trained {
     pub checkpoint: Option<Checkpoint>,
 }
 
+/// How training ended, if not with a [`Failure`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs were trained, or early stopping ended them.
+    Finished(Trained),
+    /// Left off in between, as [`Course::Leave`] asks for. Without a checkpoint
+    /// if nothing was trained yet.
+    Left(Option<Checkpoint>),
+    /// Left off because nobody waits, as [`Course::Stop`] says.
+    Stopped,
+}
+
+/// What a trainer is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// Train.
+    GoOn,
+    /// The worker is to leave: return [`Ending::Left`] with a checkpoint of where
+    /// training stands, within seconds. What is finished anyway is
+    /// [`Ending::Finished`].
+    Leave,
+    /// Nobody waits for this execution any more: return soon, with
+    /// [`Ending::Stopped`].
+    Stop,
+}
+
 impl Execution {
     /// A digest, in hexadecimal, of what an execution's numbers depend on: its
-    /// seed and its specification, except how many epochs there are and where
-    /// the dataset lies.
+    /// seed and its specification, except how many epochs there are, how often
+    /// checkpoints are made, and where the dataset lies.
     ///
     /// Executions of the same identity pass through the same states epoch by
     /// epoch, so that one may go on from another's checkpoint.
@@ -62,6 +92,7 @@ impl Execution {
         let mut specification = self.specification.clone();
         if let Some(training) = &mut specification.training {
             training.epochs = 0;
+            training.checkpoint_ms = 0;
         }
         if let Some(dataset) = &mut specification.dataset {
             dataset.path.clear();
@@ -83,21 +114,27 @@ pub struct Failure {
     pub message: String,
 }
 
-/// Where measurements go while training.
+/// Where measurements and checkpoints go while training.
 pub trait Epochs {
     /// Hands in the measurement of an epoch.
     ///
     /// Returns at once, connected or not; only when very many measurements
     /// could not be handed in does it wait until some were.
-    ///
-    /// Returns `false` when nobody waits for this execution any more: the
-    /// trainer then returns soon, with whatever it has.
     #[must_use]
-    fn report(&mut self, measurement: Measurement) -> bool;
+    fn report(&mut self, measurement: Measurement) -> Course;
 
-    /// Whether to go on; to be asked between training steps.
+    /// What to do next; to be asked between training steps.
     #[must_use]
-    fn wanted(&self) -> bool;
+    fn course(&self) -> Course;
+
+    /// Whether it is time for a checkpoint; to be asked after the report of an
+    /// epoch that is not the last.
+    #[must_use]
+    fn wants_checkpoint(&self) -> bool;
+
+    /// Hands in a checkpoint of the epoch that was reported last, while training
+    /// goes on. Returns at once.
+    fn keep(&mut self, checkpoint: Checkpoint);
 }
 
 /// Trains executions, one at a time, all on the same thread.
@@ -110,8 +147,8 @@ pub trait Trainer: Send + 'static {
 
     /// Trains one execution to its end.
     ///
-    /// With a checkpoint it goes on after that one's epoch, and reports only
-    /// the epochs that it trains itself.
+    /// With a checkpoint it goes on from there, and reports only the epochs that
+    /// it ends itself.
     ///
     /// # Errors
     ///
@@ -119,6 +156,5 @@ pub trait Trainer: Send + 'static {
     /// gone on from is a [`FailureKind::Error`] that says what is wrong with it.
     /// A panic is caught by the
     /// session and becomes a [`FailureKind::Error`]; the worker lives on.
-    fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs)
-    -> Result<Trained, Failure>;
+    fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs) -> Result<Ending, Failure>;
 }

@@ -7,34 +7,58 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use sweep_proto::v1::{FailureKind, Measurement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::trainer::{Epochs, Execution, Failure, Trained, Trainer};
+use crate::trainer::{Checkpoint, Course, Ending, Epochs, Execution, Failure, Trainer};
 
 /// How many measurements may wait to be handed in. When the coordinator was
 /// out of reach for this many epochs, training waits.
 const WAITING_LIMIT: usize = 1024;
 
 /// What came of an execution.
-pub(crate) type Training = Result<Trained, Failure>;
+pub(crate) type Training = Result<Ending, Failure>;
 
-/// Tells a training trainer to stop.
+/// Tells a training trainer what to do at its next step.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Steering(Arc<AtomicU8>);
 
-impl Stop {
-    /// Asks the trainer to stop at its next step.
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+/// [`Course`] as a number; a higher one is never taken back.
+const LEAVE: u8 = 1;
+const STOP: u8 = 2;
+
+impl Steering {
+    /// Asks the trainer to leave with a checkpoint.
+    pub(crate) fn leave(&self) {
+        self.0.fetch_max(LEAVE, Ordering::Relaxed);
     }
 
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Asks the trainer to stop.
+    pub(crate) fn stop(&self) {
+        self.0.fetch_max(STOP, Ordering::Relaxed);
     }
+
+    fn course(&self) -> Course {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Course::GoOn,
+            LEAVE => Course::Leave,
+            _ => Course::Stop,
+        }
+    }
+}
+
+/// What comes out of a trainer while it trains, in order.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// An epoch was measured.
+    Measured(Measurement),
+    /// A checkpoint was made. The permit is to be dropped when it was handed in,
+    /// or was given up: not before is there a next one.
+    Kept(Checkpoint, OwnedSemaphorePermit),
 }
 
 /// A trainer on its thread.
@@ -49,25 +73,66 @@ pub struct TrainingThread {
 
 struct Order {
     execution: Execution,
-    measurements: Sink,
+    sink: Sink,
     training: oneshot::Sender<Training>,
     busy: OwnedSemaphorePermit,
 }
 
-/// Where the trainer's measurements go.
+/// Where the trainer's measurements and checkpoints go.
 struct Sink {
-    measurements: mpsc::Sender<Measurement>,
-    stop: Stop,
+    reports: mpsc::Sender<Report>,
+    steering: Steering,
+    /// Absent: no checkpoints but those that were asked for.
+    pace: Option<Pace>,
+}
+
+/// When the next checkpoint is due.
+struct Pace {
+    every: Duration,
+    last: Instant,
+    /// Its one permit is held while a checkpoint is handed in.
+    handing_in: Arc<Semaphore>,
+}
+
+impl Pace {
+    fn of(execution: &Execution) -> Option<Self> {
+        let training = execution.specification.training.as_ref()?;
+        let every = Duration::from_millis(training.checkpoint_ms);
+        let handing_in = Arc::new(Semaphore::new(1));
+        (!every.is_zero()).then(|| Self { every, last: Instant::now(), handing_in })
+    }
+}
+
+impl Sink {
+    /// Whether anybody listens still.
+    fn send(&self, report: Report) -> bool {
+        // The other end is gone as soon as nobody waits for the attempt.
+        self.steering.course() != Course::Stop && self.reports.blocking_send(report).is_ok()
+    }
 }
 
 impl Epochs for Sink {
-    fn report(&mut self, measurement: Measurement) -> bool {
-        // The other end is gone as soon as nobody waits for the attempt.
-        self.wanted() && self.measurements.blocking_send(measurement).is_ok() && self.wanted()
+    fn report(&mut self, measurement: Measurement) -> Course {
+        if self.send(Report::Measured(measurement)) { self.course() } else { Course::Stop }
     }
 
-    fn wanted(&self) -> bool {
-        !self.stop.is_set()
+    fn course(&self) -> Course {
+        self.steering.course()
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| {
+            pace.handing_in.available_permits() > 0 && pace.last.elapsed() >= pace.every
+        })
+    }
+
+    fn keep(&mut self, checkpoint: Checkpoint) {
+        let Some(pace) = &mut self.pace else { return };
+        pace.last = Instant::now();
+        if let Ok(permit) = Arc::clone(&pace.handing_in).try_acquire_owned() {
+            // If nobody listens, the next question says so.
+            self.send(Report::Kept(checkpoint, permit));
+        }
     }
 }
 
@@ -106,22 +171,22 @@ impl TrainingThread {
     }
 
     /// Has an execution trained, once the trainer is idle. Returns where its
-    /// measurements come out, and then what came of it.
+    /// measurements and checkpoints come out, and then what came of it.
     pub(crate) async fn train(
         &self,
         execution: Execution,
-        stop: Stop,
-    ) -> (mpsc::Receiver<Measurement>, impl Future<Output = Training> + Send + use<>) {
+        steering: Steering,
+    ) -> (mpsc::Receiver<Report>, impl Future<Output = Training> + Send + use<>) {
         let permit = Arc::clone(&self.busy).acquire_owned().await.expect("never closed");
-        let (sender, measurements) = mpsc::channel(WAITING_LIMIT);
+        let (sender, reports) = mpsc::channel(WAITING_LIMIT);
         let (training, trained) = oneshot::channel();
-        let sink = Sink { measurements: sender, stop };
+        let sink = Sink { reports: sender, steering, pace: Pace::of(&execution) };
         // If the thread is gone, so is the order, and `trained` says so.
-        self.orders.send(Order { execution, measurements: sink, training, busy: permit }).ok();
+        self.orders.send(Order { execution, sink, training, busy: permit }).ok();
         let training = async {
             trained.await.unwrap_or_else(|_| Err(failure("the training thread has ended".into())))
         };
-        (measurements, training)
+        (reports, training)
     }
 
     /// Waits until the trainer is idle.
@@ -131,13 +196,12 @@ impl TrainingThread {
 }
 
 fn work<T: Trainer>(mut trainer: T, mut orders: mpsc::UnboundedReceiver<Order>) {
-    while let Some(Order { execution, mut measurements, training, busy }) = orders.blocking_recv() {
+    while let Some(Order { execution, mut sink, training, busy }) = orders.blocking_recv() {
         // Unwind safety: `Trainer` documents that a trainer is used again.
-        let trained =
-            catch_unwind(AssertUnwindSafe(|| trainer.train(&execution, &mut measurements)))
-                .unwrap_or_else(|panic| Err(failure(format!("panic: {}", words(&*panic)))));
+        let trained = catch_unwind(AssertUnwindSafe(|| trainer.train(&execution, &mut sink)))
+            .unwrap_or_else(|panic| Err(failure(format!("panic: {}", words(&*panic)))));
         // Ends the reporting, which the session awaits together with the result.
-        drop(measurements);
+        drop(sink);
         drop(busy);
         // Nobody waits for the result of an attempt that was stopped.
         training.send(trained).ok();
@@ -164,7 +228,7 @@ mod tests {
     use std::path::PathBuf;
     use std::sync::mpsc as blocking;
 
-    use sweep_proto::v1::Specification;
+    use sweep_proto::v1::{self, Specification};
 
     use super::*;
 
@@ -178,35 +242,79 @@ mod tests {
 
         fn train(&mut self, _job: &Execution, epochs: &mut dyn Epochs) -> Training {
             let mut epoch = 1;
-            while epochs.report(Measurement { epoch, ..Measurement::default() }) {
+            let measured = |epoch| Measurement { epoch, ..Measurement::default() };
+            while epochs.report(measured(epoch)) == Course::GoOn {
                 self.0.send(epoch).expect("the test listens");
                 epoch += 1;
             }
-            Ok(Trained::default())
+            Ok(Ending::Stopped)
         }
+    }
+
+    fn execution(checkpoint_ms: u64) -> Execution {
+        let training = v1::Training { checkpoint_ms, ..v1::Training::default() };
+        Execution {
+            specification: Specification { training: Some(training), ..Specification::default() },
+            seed: 0,
+            dataset: PathBuf::from("nowhere"),
+            checkpoint: None,
+            keep_checkpoint: false,
+        }
+    }
+
+    #[test]
+    fn the_next_checkpoint_is_due_when_the_last_one_was_handed_in() {
+        let sink = |checkpoint_ms| {
+            let (reports, receiver) = mpsc::channel(WAITING_LIMIT);
+            let pace = Pace::of(&execution(checkpoint_ms));
+            (Sink { reports, steering: Steering::default(), pace }, receiver)
+        };
+        let checkpoint = Checkpoint { epoch: 1, step: 0, bytes: vec![1] };
+        let (mut sink_of_an_hour, _receiver) = sink(3_600_000);
+        assert!(!sink_of_an_hour.wants_checkpoint(), "not yet");
+        let pace = sink_of_an_hour.pace.as_mut().expect("there is one");
+        pace.every = Duration::ZERO;
+        assert!(sink_of_an_hour.wants_checkpoint());
+        let (never, _receiver) = sink(0);
+        assert!(!never.wants_checkpoint());
+
+        let (mut sink, mut receiver) = sink(1);
+        sink.pace.as_mut().expect("there is one").every = Duration::ZERO;
+        sink.keep(checkpoint.clone());
+        assert!(!sink.wants_checkpoint(), "one is on its way");
+        let Ok(Report::Kept(kept, permit)) = receiver.try_recv() else { panic!("not kept") };
+        assert_eq!(kept, checkpoint);
+        assert!(!sink.wants_checkpoint(), "it still is");
+        drop(permit);
+        assert!(sink.wants_checkpoint());
+    }
+
+    #[test]
+    fn a_course_is_never_taken_back() {
+        let steering = Steering::default();
+        assert_eq!(steering.course(), Course::GoOn);
+        steering.leave();
+        assert_eq!(steering.course(), Course::Leave);
+        steering.stop();
+        steering.leave();
+        assert_eq!(steering.course(), Course::Stop);
     }
 
     #[tokio::test]
     async fn a_full_queue_holds_training_up_and_a_closed_one_ends_it() {
         let (sender, reported) = blocking::channel();
         let trainer = TrainingThread::start(Eager(sender)).expect("a thread");
-        let execution = Execution {
-            specification: Specification::default(),
-            seed: 0,
-            dataset: PathBuf::from("nowhere"),
-            checkpoint: None,
-            keep_checkpoint: false,
-        };
-        let (mut measurements, training) = trainer.train(execution, Stop::default()).await;
+        let (mut reports, training) = trainer.train(execution(0), Steering::default()).await;
         let limit = WAITING_LIMIT as u32;
         for epoch in 1..=limit {
             assert_eq!(reported.recv(), Ok(epoch));
         }
         // One that is taken makes room for one.
-        assert_eq!(measurements.recv().await.map(|measurement| measurement.epoch), Some(1));
+        let first = reports.recv().await;
+        assert!(matches!(first, Some(Report::Measured(Measurement { epoch: 1, .. }))));
         assert_eq!(reported.recv(), Ok(limit + 1));
-        assert_eq!(measurements.len(), WAITING_LIMIT);
-        drop(measurements);
+        assert_eq!(reports.len(), WAITING_LIMIT);
+        drop(reports);
         assert!(training.await.is_ok());
         trainer.idle().await;
         assert!(reported.try_recv().is_err(), "no more room was found");

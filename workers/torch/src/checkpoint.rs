@@ -1,10 +1,12 @@
 //! A checkpoint: everything that training goes on from, as a safetensors file.
 //!
 //! Its tensors are the network's weights with all statistics, the optimizer's
-//! memory, and the weights of the best epoch so far; what is not a tensor
-//! stands as JSON in the metadata. The random generator is in none of it: every
-//! epoch seeds it anew. So an execution that goes on from a checkpoint passes
-//! through the very numbers, to the bit on a CPU, of one that never paused.
+//! memory, the weights of the best epoch so far and, within an epoch, the sums of
+//! its metrics; what is not a tensor stands as JSON in the metadata. The random
+//! generator is in none of it: every epoch and every step seeds it anew, so that
+//! the number of steps says all about what is random. So an execution that goes
+//! on from a checkpoint passes through the very numbers, to the bit on a CPU, of
+//! one that never paused.
 
 use serde::{Deserialize, Serialize};
 use sweep_session::{Checkpoint, Execution};
@@ -13,11 +15,11 @@ use crate::error::{CheckpointError, TrainingError};
 use crate::network::Network;
 use crate::schedule::PlateauState;
 use crate::tensor_file::{self, TensorFile};
-use crate::training::Progress;
+use crate::training::{Begun, Progress};
 use crate::weights::Snapshot;
 
 /// Version of the format; to be raised when what is in a file changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Key of the header in the file's metadata.
 const HEADER: &str = "sweep_checkpoint";
@@ -29,8 +31,12 @@ struct Header {
     format: u32,
     /// [`Execution::identity`] of whoever made it.
     execution: String,
-    /// The last epoch that went into it.
+    /// The last whole epoch that went into it.
     epoch: u32,
+    /// How many steps of the epoch after that did.
+    step: u32,
+    /// How many seconds of that epoch have passed.
+    seconds: f64,
     /// The optimizer's.
     steps: u64,
     /// The best objective so far.
@@ -64,7 +70,10 @@ struct Version {
     format: u32,
 }
 
-/// Makes the checkpoint of an execution after its last trained epoch.
+/// Makes the checkpoint of an execution where it stands.
+///
+/// - `begun`: what is trained of the epoch after the last whole one; nothing at
+///   an epoch's end
 ///
 /// # Errors
 ///
@@ -73,12 +82,17 @@ pub(crate) fn write(
     execution: &Execution,
     network: &Network,
     progress: &Progress,
+    begun: Option<&Begun<'_>>,
 ) -> Result<Checkpoint, TrainingError> {
+    let begun = begun.filter(|begun| begun.step > 0);
+    let step = begun.map_or(0, |begun| begun.step);
     let stopping = progress.early_stopping.as_ref();
     let header = Header {
         format: FORMAT,
         execution: execution.identity(),
         epoch: progress.epoch,
+        step,
+        seconds: begun.map_or(0.0, |begun| begun.seconds),
         steps: progress.optimizer.steps(),
         best: progress.best.value(),
         early_stopping: stopping.map(|stopping| {
@@ -96,10 +110,14 @@ pub(crate) fn write(
     tensors.extend(progress.optimizer.slots());
     let best = progress.best_weights.iter().flat_map(Snapshot::weights);
     tensors.extend(best.map(|(name, values)| (best_name(name), values)));
-    Ok(Checkpoint { epoch: progress.epoch, bytes: tensor_file::write(&tensors, (HEADER, header))? })
+    let sums = begun.iter().flat_map(|begun| begun.totals.sums());
+    tensors.extend(sums.map(|(name, values)| (sum_name(name), values)));
+    let bytes = tensor_file::write(&tensors, (HEADER, header))?;
+    Ok(Checkpoint { epoch: progress.epoch, step, bytes })
 }
 
-/// Puts network and progress, both new, where they were at a checkpoint.
+/// Puts network, progress and what is trained of an epoch, all new, where they
+/// were at a checkpoint.
 ///
 /// # Errors
 ///
@@ -110,6 +128,7 @@ pub(crate) fn restore(
     execution: &Execution,
     network: &Network,
     progress: &mut Progress,
+    begun: &mut Begun<'_>,
 ) -> Result<(), TrainingError> {
     let mut file = TensorFile::read(&checkpoint.bytes).map_err(CheckpointError::File)?;
     let header = header(&file, checkpoint, execution)?;
@@ -143,6 +162,13 @@ pub(crate) fn restore(
         }
         progress.best_weights = Some(best);
     }
+    if header.step > 0 {
+        begun.step = header.step;
+        begun.seconds = header.seconds;
+        for (name, values) in begun.totals.sums() {
+            file.take(&sum_name(name), values)?;
+        }
+    }
     if file.has_more() {
         return Err(TrainingError::Checkpoint(CheckpointError::Superfluous));
     }
@@ -165,9 +191,15 @@ fn header(
     if header.execution != execution.identity() {
         return Err(CheckpointError::Foreign);
     }
-    if header.epoch != checkpoint.epoch {
-        let (found, expected) = (header.epoch, checkpoint.epoch);
-        return Err(CheckpointError::Epoch { found, expected });
+    let found = (header.epoch, header.step);
+    let expected = (checkpoint.epoch, checkpoint.step);
+    if found != expected {
+        return Err(CheckpointError::Position { found, expected });
+    }
+    let training = execution.specification.training.as_ref();
+    let epochs = training.map_or(0, |training| training.epochs);
+    if header.step > 0 && header.epoch >= epochs {
+        return Err(CheckpointError::Beyond { after: header.epoch, epochs });
     }
     Ok(header)
 }
@@ -178,4 +210,8 @@ fn network_name(weight: &str) -> String {
 
 fn best_name(weight: &str) -> String {
     format!("best/{weight}")
+}
+
+fn sum_name(sum: &str) -> String {
+    format!("epoch/{sum}")
 }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use safetensors::SafeTensorError;
+use safetensors::tensor::Dtype;
 use sweep_proto::memory::Estimate;
 use sweep_proto::shape::ShapeError;
 use sweep_proto::v1::FailureKind;
@@ -66,17 +67,25 @@ pub(crate) enum CheckpointError {
     #[error("is of another specification or seed")]
     Foreign,
     /// Another one of this training's.
-    #[error("is of epoch {found}, not {expected}")]
-    Epoch { found: u32, expected: u32 },
+    #[error("is of epoch {}, step {}, not of epoch {}, step {}", found.0, found.1, expected.0, expected.1)]
+    Position { found: (u32, u32), expected: (u32, u32) },
+    /// From within an epoch that is not to be trained.
+    #[error("is from within epoch {}, and {epochs} are to be trained", after + 1)]
+    Beyond { after: u32, epochs: u32 },
     /// A tensor is missing.
     #[error("has no tensor `{tensor}`")]
     Missing { tensor: String },
     /// A tensor does not fit.
-    #[error("has a tensor `{tensor}` of shape {found:?} where f32 of shape {expected:?} belongs")]
-    Shape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("has a tensor `{tensor}` of shape {found:?} where {} of shape {expected:?} belongs", word(*kind))]
+    Shape { tensor: String, found: Vec<usize>, kind: Dtype, expected: Vec<usize> },
     /// A tensor belongs nowhere.
     #[error("has more tensors than belong into it")]
     Superfluous,
+}
+
+/// A kind of number, for people.
+fn word(kind: Dtype) -> String {
+    format!("{kind:?}").to_lowercase()
 }
 
 /// Why a layer cannot be built.

@@ -1,10 +1,11 @@
-//! Tensors in files: safetensors, f32, row-major, little-endian.
+//! Tensors in files: safetensors, row-major, little-endian. Weights are f32;
+//! sums may be f64 or i64.
 
 use std::collections::HashMap;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::{CheckpointError, TrainingError};
 
@@ -18,11 +19,11 @@ pub(crate) fn write(
 ) -> Result<Vec<u8>, TrainingError> {
     let mut data = Vec::with_capacity(tensors.len());
     for (name, values) in tensors {
-        data.push((name, sizes(values), bytes(values)?));
+        data.push((name, kept_as(values).0, sizes(values), bytes(values)?));
     }
     let mut views = Vec::with_capacity(data.len());
-    for (name, shape, bytes) in &data {
-        views.push((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?));
+    for (name, dtype, shape, bytes) in &data {
+        views.push((name, TensorView::new(*dtype, shape.clone(), bytes)?));
     }
     let (key, value) = metadata;
     Ok(safetensors::serialize(views, &Some(HashMap::from([(key.to_owned(), value)])))?)
@@ -51,21 +52,25 @@ impl<'a> TensorFile<'a> {
     }
 
     /// Puts the values of a tensor of the file in the place of `target`'s; the
-    /// two must have the same shape.
+    /// two must have the same shape, and be of the same kind.
     pub(crate) fn take(&mut self, name: &str, target: &Tensor) -> Result<(), TrainingError> {
         let view = self.file.tensor(name);
         let view = view.map_err(|_| CheckpointError::Missing { tensor: name.to_owned() })?;
-        if view.dtype() != Dtype::F32 || view.shape() != sizes(target) {
+        let (dtype, kind) = kept_as(target);
+        if view.dtype() != dtype || view.shape() != sizes(target) {
             return Err(TrainingError::Checkpoint(CheckpointError::Shape {
                 tensor: name.to_owned(),
                 found: view.shape().to_vec(),
+                kind: dtype,
                 expected: sizes(target),
             }));
         }
-        let floats = view.data().chunks_exact(4).map(|bytes| {
-            f32::from_le_bytes(bytes.try_into().expect("chunks of four have four bytes"))
-        });
-        let values = Tensor::f_from_slice(&floats.collect::<Vec<_>>())?;
+        let data = view.data();
+        let values = match kind {
+            Kept::F32 => Tensor::f_from_slice(&numbers(data, f32::from_le_bytes))?,
+            Kept::F64 => Tensor::f_from_slice(&numbers(data, f64::from_le_bytes))?,
+            Kept::I64 => Tensor::f_from_slice(&numbers(data, i64::from_le_bytes))?,
+        };
         let mut target = target.shallow_clone();
         tch::no_grad(|| target.f_copy_(&values.f_view(target.size().as_slice())?))?;
         self.taken += 1;
@@ -83,10 +88,48 @@ fn sizes(values: &Tensor) -> Vec<usize> {
     values.size().into_iter().map(size).collect()
 }
 
-/// The values in row-major order, little-endian f32.
+/// How numbers are kept in a file.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    F32,
+    F64,
+    I64,
+}
+
+/// How a tensor's values are kept: exactly, where they are of these kinds.
+fn kept_as(values: &Tensor) -> (Dtype, Kept) {
+    match values.kind() {
+        Kind::Double => (Dtype::F64, Kept::F64),
+        Kind::Int64 => (Dtype::I64, Kept::I64),
+        _ => (Dtype::F32, Kept::F32),
+    }
+}
+
+/// The numbers that little-endian bytes stand for; as many as are whole.
+fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|bytes| number(*bytes)).collect()
+}
+
+/// The values in row-major order, little-endian.
 fn bytes(values: &Tensor) -> Result<Vec<u8>, TchError> {
-    let values = values.f_to(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
-    let mut floats = vec![0.0_f32; values.numel()];
-    values.f_copy_data(&mut floats, values.numel())?;
-    Ok(floats.into_iter().flat_map(f32::to_le_bytes).collect())
+    let kept = kept_as(values).1;
+    let values = values.f_to(Device::Cpu)?.f_contiguous()?;
+    let count = values.numel();
+    Ok(match kept {
+        Kept::F32 => {
+            let mut floats = vec![0.0_f32; count];
+            values.f_to_kind(Kind::Float)?.f_copy_data(&mut floats, count)?;
+            floats.into_iter().flat_map(f32::to_le_bytes).collect()
+        }
+        Kept::F64 => {
+            let mut floats = vec![0.0_f64; count];
+            values.f_copy_data(&mut floats, count)?;
+            floats.into_iter().flat_map(f64::to_le_bytes).collect()
+        }
+        Kept::I64 => {
+            let mut numbers = vec![0_i64; count];
+            values.f_copy_data(&mut numbers, count)?;
+            numbers.into_iter().flat_map(i64::to_le_bytes).collect()
+        }
+    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sweep_proto::memory::{self, Estimate};
 use sweep_proto::v1::{self, Precision};
-use sweep_session::{Epochs, Execution, Failure, Trained, Trainer};
+use sweep_session::{Ending, Epochs, Execution, Failure, Trained, Trainer};
 use tch::Kind;
 
 use crate::dataset::{Dataset, Placement};
@@ -13,7 +13,7 @@ use crate::error::TrainingError;
 use crate::loss::{self, Loss};
 use crate::network::Network;
 use crate::plan::Plan;
-use crate::training::{self, Fit, Method, Progress};
+use crate::training::{self, End, Fit, Method, Progress};
 use crate::weights::Snapshot;
 use crate::{allocator, checkpoint};
 
@@ -65,7 +65,7 @@ impl TorchTrainer {
         &mut self,
         execution: &Execution,
         epochs: &mut dyn Epochs,
-    ) -> Result<Trained, TrainingError> {
+    ) -> Result<Ending, TrainingError> {
         let plan = Plan::new(&execution.specification)?;
         let precision = self.precision(plan.precision);
         let needed = self.check_memory(&execution.specification, precision)?;
@@ -82,24 +82,34 @@ impl TorchTrainer {
         let method = Method { loss, precision };
         let schema = training::schema(&plan, dataset);
         let mut progress = Progress::new(&plan, &schema, &network, dataset)?;
+        let fit =
+            Fit { plan: &plan, schema: &schema, dataset, method: &method, seed: execution.seed };
+        let mut begun = fit.begin()?;
         match &execution.checkpoint {
             Some(checkpoint) => {
-                checkpoint::restore(checkpoint, execution, &network, &mut progress)?;
+                checkpoint::restore(checkpoint, execution, &network, &mut progress, &mut begun)?;
             }
             None => network.adapt(|| {
                 let batches = dataset.train.in_order(plan.batch_size)?;
                 Ok(batches.map(|batch| Ok(batch?.inputs)))
             })?,
         }
-        let (plan, schema, method, seed) = (&plan, &schema, &method, execution.seed);
-        let fit = Fit { plan, schema, dataset, method, seed };
-        if !fit.run(&mut network, &mut progress, epochs)? {
-            return Ok(Trained::default());
+        let at_epochs_end = |network: &Network, progress: &Progress| {
+            checkpoint::write(execution, network, progress, None)
+        };
+        match fit.run(&mut network, &mut progress, begun, epochs, at_epochs_end)? {
+            End::Finished => {}
+            End::Left(begun) => {
+                let has_begun = progress.epoch > 0 || begun.step > 0;
+                let write = || checkpoint::write(execution, &network, &progress, Some(&begun));
+                return Ok(Ending::Left(has_begun.then(write).transpose()?));
+            }
+            End::Stopped => return Ok(Ending::Stopped),
         }
         let weights = progress.best_weights.as_ref().map(Snapshot::to_safetensors).transpose()?;
         let keep = execution.keep_checkpoint;
-        let checkpoint = keep.then(|| checkpoint::write(execution, &network, &progress));
-        Ok(Trained { weights, checkpoint: checkpoint.transpose()? })
+        let checkpoint = keep.then(|| at_epochs_end(&network, &progress));
+        Ok(Ending::Finished(Trained { weights, checkpoint: checkpoint.transpose()? }))
     }
 
     /// About how much memory an execution takes; refuses what the device cannot
@@ -200,11 +210,7 @@ impl Trainer for TorchTrainer {
         self.device.description.clone()
     }
 
-    fn train(
-        &mut self,
-        execution: &Execution,
-        epochs: &mut dyn Epochs,
-    ) -> Result<Trained, Failure> {
+    fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs) -> Result<Ending, Failure> {
         self.execute(execution, epochs).map_err(|error| {
             if error.is_out_of_memory() {
                 allocator::give_back();

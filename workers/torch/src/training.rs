@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sweep_session::Epochs;
+use sweep_session::{Checkpoint, Course, Epochs};
 use tch::{Kind, TchError, Tensor};
 
 use crate::dataset::{self, Dataset, Examples};
@@ -92,6 +92,29 @@ impl Progress {
     }
 }
 
+/// What is trained of an epoch that is not over.
+#[derive(Debug)]
+pub(crate) struct Begun<'a> {
+    /// How many steps.
+    pub(crate) step: u32,
+    /// How long that took, in all attempts.
+    pub(crate) seconds: f64,
+    /// Over those steps.
+    pub(crate) totals: Totals<'a>,
+}
+
+/// How training ended.
+#[derive(Debug)]
+pub(crate) enum End<'a> {
+    /// All epochs were trained, or early stopping ended them.
+    Finished,
+    /// Left off, as it was asked to: within the epoch after the last whole one,
+    /// if anything of it is trained.
+    Left(Begun<'a>),
+    /// Nobody waits for the result any more.
+    Stopped,
+}
+
 /// The metrics of an execution.
 pub(crate) fn schema(plan: &Plan, dataset: &Dataset) -> Schema {
     Schema::new(&Reported {
@@ -153,15 +176,25 @@ pub(crate) struct Fit<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) dataset: &'a Dataset,
     pub(crate) method: &'a Method,
-    /// Of shuffling and dropout; every epoch draws its own from it, so that what
-    /// is random in an epoch does not depend on where training began.
+    /// Of shuffling and dropout; every epoch and every step draws its own from it,
+    /// so that what is random in them does not depend on where training began.
     pub(crate) seed: u64,
 }
 
-impl Fit<'_> {
+impl<'a> Fit<'a> {
+    /// Nothing of an epoch yet.
+    ///
+    /// # Errors
+    ///
+    /// [`TchError`] for want of memory.
+    pub(crate) fn begin(&self) -> Result<Begun<'a>, TchError> {
+        Ok(Begun { step: 0, seconds: 0.0, totals: self.totals(&self.dataset.train)? })
+    }
+
     /// Trains a network from where it is, and reports every epoch.
     ///
-    /// Returns whether anybody waits for the result.
+    /// - `begun`: what is trained already of the epoch after the last whole one
+    /// - `keep`: makes a checkpoint of the last whole epoch
     ///
     /// # Errors
     ///
@@ -172,72 +205,91 @@ impl Fit<'_> {
         &self,
         network: &mut Network,
         progress: &mut Progress,
+        begun: Begun<'a>,
         epochs: &mut dyn Epochs,
-    ) -> Result<bool, TrainingError> {
+        keep: impl Fn(&Network, &Progress) -> Result<Checkpoint, TrainingError>,
+    ) -> Result<End<'a>, TrainingError> {
+        let mut begun = Some(begun);
         for epoch in progress.epoch + 1..=self.plan.epochs {
+            let mut begun = begun.take().map_or_else(|| self.begin(), Ok)?;
+            let before = begun.seconds;
             let started = Instant::now();
-            tch::manual_seed(epoch_seed(self.seed, epoch));
-            let train = self.train_epoch(network, progress, epoch, epochs)?;
-            let Some(train) = train else { return Ok(false) };
-            let Some(validation) = self.validate(network, epochs)? else { return Ok(false) };
+            let scores = match self.train_epoch(network, progress, &mut begun, epochs)? {
+                Ok(()) => self.validate(network, epochs)?,
+                Err(told) => Err(told),
+            };
+            let seconds = before + started.elapsed().as_secs_f64();
+            let validation = match scores {
+                Ok(scores) => scores,
+                Err(Told::Leave) => return Ok(End::Left(Begun { seconds, ..begun })),
+                Err(Told::Stop) => return Ok(End::Stopped),
+            };
             let learning_rate = progress.learning_rate(epoch);
-            let measured = self.schema.measured(&train, &validation, learning_rate);
-            let seconds = started.elapsed().as_secs_f64();
-            let wanted = epochs.report(self.schema.measurement(&measured, epoch, seconds));
+            let measured = self.schema.measured(&begun.totals.read()?, &validation, learning_rate);
+            let course = epochs.report(self.schema.measurement(&measured, epoch, seconds));
             self.schema.check_finite(&measured, epoch)?;
-            if !wanted {
-                return Ok(false);
+            if course == Course::Stop {
+                return Ok(End::Stopped);
             }
             progress.epoch = epoch;
-            if progress.follow(&measured, network)? {
+            if progress.follow(&measured, network)? || epoch == self.plan.epochs {
                 break;
             }
+            if course == Course::Leave {
+                return Ok(End::Left(self.begin()?));
+            }
+            if epochs.wants_checkpoint() {
+                epochs.keep(keep(network, progress)?);
+            }
         }
-        Ok(true)
+        Ok(End::Finished)
     }
 
     /// One pass over the examples in random order, the last batch as short as it
-    /// comes.
+    /// comes; or the rest of one.
     ///
-    /// Returns the metrics over all steps, each measured before its update;
-    /// `None` when nobody waits any more.
+    /// Sums over all steps, each measured before its update.
     fn train_epoch(
         &self,
         network: &mut Network,
         progress: &mut Progress,
-        epoch: u32,
+        begun: &mut Begun<'_>,
         epochs: &dyn Epochs,
-    ) -> Result<Option<Scores>, TrainingError> {
-        let examples = &self.dataset.train;
-        let mut totals = self.totals(examples)?;
-        for batch in examples.shuffled(self.plan.batch_size)? {
-            if !epochs.wanted() {
-                return Ok(None);
+    ) -> Result<Result<(), Told>, TrainingError> {
+        let epoch = progress.epoch + 1;
+        let seed = mixed(self.seed, epoch);
+        tch::manual_seed(seed.cast_signed());
+        for batch in self.dataset.train.shuffled(self.plan.batch_size, begun.step)? {
+            if let Err(told) = Told::by(epochs) {
+                return Ok(Err(told));
             }
             let batch = batch?;
+            begun.step += 1;
+            // Every step draws its own, so that it does not matter where training
+            // went on.
+            tch::manual_seed(mixed(seed, begun.step).cast_signed());
             let (inputs, labels) = (&batch.inputs, &batch.labels);
             let rate = progress.learning_rate(epoch);
             let optimizer = &mut progress.optimizer;
             let (loss, outputs) = self.method.step(network, optimizer, rate, inputs, labels)?;
-            self.add(&mut totals, &loss, &outputs, &batch)?;
+            self.add(&mut begun.totals, &loss, &outputs, &batch)?;
         }
-        Ok(Some(totals.read()?))
+        Ok(Ok(()))
     }
 
-    /// The metrics over all examples to validate on, without changing anything;
-    /// `None` when nobody waits any more.
+    /// The metrics over all examples to validate on, without changing anything.
     fn validate(
         &self,
         network: &mut Network,
         epochs: &dyn Epochs,
-    ) -> Result<Option<Scores>, TrainingError> {
+    ) -> Result<Result<Scores, Told>, TrainingError> {
         let _guard = tch::no_grad_guard();
         let examples = &self.dataset.validation;
         let mut totals = self.totals(examples)?;
         let penalty = network.penalty()?;
         for batch in examples.in_order(self.plan.batch_size)? {
-            if !epochs.wanted() {
-                return Ok(None);
+            if let Err(told) = Told::by(epochs) {
+                return Ok(Err(told));
             }
             let batch = batch?;
             let outputs = self.method.forward(network, &batch.inputs, Mode::Inference)?;
@@ -247,7 +299,7 @@ impl Fit<'_> {
             }
             self.add(&mut totals, &loss, &outputs, &batch)?;
         }
-        Ok(Some(totals.read()?))
+        Ok(Ok(totals.read()?))
     }
 
     fn totals<'b>(&self, examples: &'b Examples) -> Result<Totals<'b>, TchError> {
@@ -271,10 +323,29 @@ impl Fit<'_> {
     }
 }
 
-/// Seeds an epoch: SplitMix64's number `epoch` from `seed` on.
-fn epoch_seed(seed: u64, epoch: u32) -> i64 {
-    let mut mixed = seed.wrapping_add(u64::from(epoch).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+/// Why training is to be left off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Leave,
+    Stop,
+}
+
+impl Told {
+    /// What the trainer is told, if that is not to go on.
+    fn by(epochs: &dyn Epochs) -> Result<(), Self> {
+        match epochs.course() {
+            Course::GoOn => Ok(()),
+            Course::Leave => Err(Self::Leave),
+            Course::Stop => Err(Self::Stop),
+        }
+    }
+}
+
+/// Seeds an epoch from an execution's seed, and a step from its epoch's:
+/// SplitMix64's number `index` from `seed` on.
+fn mixed(seed: u64, index: u32) -> u64 {
+    let mut mixed = seed.wrapping_add(u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)).cast_signed()
+    mixed ^ (mixed >> 31)
 }

@@ -44,7 +44,12 @@ fn ladder() -> Script {
 }
 
 fn checkpoint(epoch: u32) -> Checkpoint {
-    Checkpoint { epoch, sha256: format!("{epoch:064x}"), bytes: 1000 }
+    within(epoch, 0)
+}
+
+/// One that was made some steps after an epoch.
+fn within(epoch: u32, step: u32) -> Checkpoint {
+    Checkpoint { epoch, step, sha256: format!("{epoch:032x}{step:032x}"), bytes: 1000 }
 }
 
 /// What an assignment says about where to start and what to leave.
@@ -135,8 +140,7 @@ fn without_its_sources_checkpoint_a_promoted_trial_begins_anew() {
     script.start("b");
     script.finish(id(0, 0, 1), 1..=2, 0.6);
     script.finish(id(1, 0, 1), 1..=2, 0.5);
-    let lost =
-        |epoch| Event::CheckpointLost { checkpoint: CheckpointId { id: id(0, 0, 1), epoch } };
+    let lost = |epoch| Event::CheckpointLost { checkpoint: checkpoint(epoch).name(id(0, 0, 1)) };
     script.event(lost(1));
     assert_eq!(script.kept(), [id(0, 0, 1)], "another one was lost");
     script.event(lost(2));
@@ -169,6 +173,49 @@ fn an_interrupted_execution_goes_on_from_its_latest_checkpoint() {
     script.complete(third.id, Outcome::Finished);
     assert_eq!(script.kept(), [], "no round comes after");
     assert_eq!(script.trial(0).score, Some(0.9));
+}
+
+#[test]
+fn a_checkpoint_within_an_epoch_is_further_on_than_one_at_its_start() {
+    let mut script = Script::new(settings(), units(20, 90));
+    let first = script.start("a");
+    // Even before there is a measurement.
+    assert_eq!(script.store(first.id, within(0, 7)), Reply::Continue);
+    script.complete(first.id, Outcome::Released);
+    let second = script.start("b");
+    assert_eq!(second.from, Some((first.id, 0)));
+    assert_eq!(script.trial(0).executions[0].attempts[1].measurements, []);
+    script.measure(second.id, 1..=2, 0.5);
+    assert_eq!(script.store(second.id, checkpoint(2)), Reply::Continue);
+    assert_eq!(script.store(second.id, within(2, 40)), Reply::Continue);
+    assert_eq!(script.store(second.id, checkpoint(2)), Reply::Stop, "an older one");
+    assert_eq!(script.kept(), [second.id]);
+    assert_eq!(script.search.study().checkpoints[&second.id].step, 40);
+    script.complete(second.id, Outcome::Released);
+
+    // As far on again, but of a later attempt.
+    let third = script.start("c");
+    assert_eq!(third.from, Some((second.id, 2)));
+    assert_eq!(script.store(third.id, within(2, 40)), Reply::Continue);
+    assert_eq!(script.kept(), [third.id]);
+    script.complete(third.id, Outcome::Released);
+    assert_eq!(script.start("d").from, Some((third.id, 2)));
+}
+
+#[test]
+fn a_promoted_trial_that_has_begun_goes_on_from_its_own_checkpoint() {
+    let mut script = ladder();
+    script.start("a");
+    script.start("b");
+    script.finish(id(0, 0, 1), 1..=2, 0.6);
+    script.finish(id(1, 0, 1), 1..=2, 0.5);
+    let promoted = script.start("a");
+    assert_eq!(promoted.from, Some((id(0, 0, 1), 2)));
+    assert_eq!(script.store(promoted.id, within(2, 9)), Reply::Continue);
+    script.complete(promoted.id, Outcome::Released);
+    let again = script.start("a");
+    assert_eq!(again.from, Some((promoted.id, 2)));
+    assert_eq!(script.trial(2).executions[0].attempts[1].epochs(), 2);
 }
 
 #[test]

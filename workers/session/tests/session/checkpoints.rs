@@ -3,7 +3,7 @@
 use sweep_proto::v1::acquire_response::Answer;
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::{self, AttemptId, Failed, FailureKind, Finished};
-use sweep_session::{Checkpoint, Trained};
+use sweep_session::{Checkpoint, Ending, Trained};
 use tonic::Status;
 
 use crate::coordinator::{Event, ScriptedCoordinator, assignment, sha256};
@@ -17,7 +17,7 @@ const SOURCE: AttemptId = AttemptId { trial: 3, execution: 0, attempt: 2 };
 /// As the coordinator announces a checkpoint of these bytes.
 fn announced(bytes: &[u8]) -> v1::Checkpoint {
     let (epoch, sha256) = (4, sha256(bytes));
-    v1::Checkpoint { id: Some(SOURCE), epoch, sha256, bytes: bytes.len() as u64 }
+    v1::Checkpoint { id: Some(SOURCE), epoch, sha256, bytes: bytes.len() as u64, step: 9 }
 }
 
 /// Assigns an execution that starts from a checkpoint.
@@ -43,20 +43,24 @@ async fn fetched_before_training_and_handed_in_before_the_end() {
     let expected = bytes.clone();
     let _worker = start(coordinator.address, move |execution, epochs| {
         let from = execution.checkpoint.as_ref().expect("assigned");
-        assert!((from.epoch, &from.bytes) == (4, &expected), "not what was handed in");
+        let from_expected = (from.epoch, from.step, &from.bytes) == (4, 9, &expected);
+        assert!(from_expected, "not what was handed in");
         assert!(execution.keep_checkpoint);
         assert!(report(epochs, 5..=10));
         let bytes = from.bytes.iter().rev().copied().collect();
-        Ok(Trained { weights: Some(vec![1]), checkpoint: Some(Checkpoint { epoch: 10, bytes }) })
+        Ok(Ending::Finished(Trained {
+            weights: Some(vec![1]),
+            checkpoint: Some(Checkpoint { epoch: 10, step: 0, bytes }),
+        }))
     });
     coordinator.acquired().await;
     let id = assign(&coordinator, 0, announced(&bytes));
-    assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4));
+    assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4, 9));
     let (epochs, next) = coordinator.reported(id).await;
     assert_eq!(epochs, (5..=10).collect::<Vec<_>>());
     assert_eq!(next, Event::Weights(id, 1));
     let reversed = bytes.iter().rev().copied().collect();
-    assert!(coordinator.event().await == Event::Checkpoint(id, 10, reversed));
+    assert!(coordinator.event().await == Event::Checkpoint(id, 10, 0, reversed));
     assert_eq!(coordinator.event().await, Event::Complete(id, FINISHED));
 }
 
@@ -68,13 +72,13 @@ async fn a_fetch_that_broke_off_begins_again() {
     let expected = bytes.clone();
     let _worker = start(coordinator.address, move |execution, _| {
         assert!(execution.checkpoint.as_ref().expect("assigned").bytes == expected);
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     coordinator.fail_next(Status::unavailable("lost"));
     let id = assign(&coordinator, 0, announced(&bytes));
     for _ in 0..2 {
-        assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4));
+        assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4, 9));
     }
     assert_eq!(coordinator.event().await, Event::Complete(id, FINISHED));
 }
@@ -98,7 +102,7 @@ async fn what_was_not_handed_in_is_refused() {
     for (trial, (checkpoint, problem)) in (0..).zip(cases) {
         coordinator.acquired().await;
         let id = assign(&coordinator, trial, checkpoint);
-        assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4));
+        assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4, 9));
         let message = format!("checkpoint of epoch 4: {problem}");
         let failed = Failed { kind: FailureKind::Error.into(), message };
         assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Failed(failed)));
@@ -123,7 +127,7 @@ async fn a_checkpoint_that_is_gone_fails_the_attempt_with_the_reason() {
     coordinator.acquired().await;
     coordinator.fail_next(Status::not_found("it is not here any more"));
     let id = assign(&coordinator, 0, announced(b"state"));
-    assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4));
+    assert_eq!(coordinator.event().await, Event::FetchCheckpoint(SOURCE, 4, 9));
     let message = "the coordinator refused `FetchCheckpoint`: it is not here any more".to_owned();
     let failed = Failed { kind: FailureKind::Error.into(), message };
     assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Failed(failed)));

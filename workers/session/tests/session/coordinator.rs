@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
 use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{
     AcquireRequest, AcquireResponse, Assignment, AttemptId, CheckpointChunk, CompleteRequest,
-    CompleteResponse, Dataset, DatasetChunk, EpochEnd, FetchCheckpointRequest, FetchDatasetRequest,
-    HeartbeatRequest, HeartbeatResponse, Model, ReportRequest, ReportResponse, Specification,
-    StudyOver, Training, UploadChunk, UploadResponse, Verdict, Worker,
+    CompleteResponse, Dataset, DatasetChunk, FetchCheckpointRequest, FetchDatasetRequest,
+    HeartbeatRequest, HeartbeatResponse, Model, Position, ReportRequest, ReportResponse,
+    Specification, StudyOver, Training, UploadChunk, UploadResponse, Verdict, Worker,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -36,11 +37,12 @@ pub(crate) enum Event {
     Heartbeat(AttemptId),
     Report(AttemptId, Vec<u32>),
     Weights(AttemptId, usize),
-    /// A checkpoint's epoch and its bytes.
-    Checkpoint(AttemptId, u32, Vec<u8>),
+    /// A checkpoint's epoch, its step and its bytes.
+    Checkpoint(AttemptId, u32, u32, Vec<u8>),
     Complete(AttemptId, Outcome),
     Fetch(String),
-    FetchCheckpoint(AttemptId, u32),
+    /// A checkpoint's epoch and its step.
+    FetchCheckpoint(AttemptId, u32, u32),
 }
 
 /// What is answered; shared by test and server, and by one server and the next.
@@ -57,6 +59,8 @@ pub(crate) struct Script {
     /// What `FetchCheckpoint` streams.
     checkpoint: Mutex<Vec<u8>>,
     refusal: Mutex<Option<Status>>,
+    /// Uploads that have come are not answered.
+    uploads_held: AtomicBool,
 }
 
 /// The test's side.
@@ -80,6 +84,7 @@ impl ScriptedCoordinator {
             dataset: Mutex::default(),
             checkpoint: Mutex::default(),
             refusal: Mutex::default(),
+            uploads_held: AtomicBool::default(),
         });
         let mut coordinator =
             Self { script, events: receiver, address: ([127, 0, 0, 1], 0).into(), server: None };
@@ -148,6 +153,11 @@ impl ScriptedCoordinator {
     /// Refuses every `Acquire`.
     pub(crate) fn refuse(&self, status: Status) {
         *self.script.refusal.lock().unwrap() = Some(status);
+    }
+
+    /// Answers no upload from now on.
+    pub(crate) fn hold_uploads(&self) {
+        self.script.uploads_held.store(true, Ordering::Relaxed);
     }
 
     /// What `FetchDataset` streams.
@@ -315,8 +325,13 @@ impl Coordinator for Script {
         let id = file.id.unwrap();
         self.note(match file.content.unwrap() {
             Content::Weights(_) => Event::Weights(id, bytes.len()),
-            Content::Checkpoint(EpochEnd { epoch }) => Event::Checkpoint(id, epoch, bytes),
+            Content::Checkpoint(Position { epoch, step }) => {
+                Event::Checkpoint(id, epoch, step, bytes)
+            }
         })?;
+        if self.uploads_held.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         Ok(Response::new(UploadResponse {}))
     }
 
@@ -342,11 +357,11 @@ impl Coordinator for Script {
         &self,
         request: Request<FetchCheckpointRequest>,
     ) -> Result<Response<Self::FetchCheckpointStream>, Status> {
-        let FetchCheckpointRequest { id, epoch } = request.into_inner();
+        let FetchCheckpointRequest { id, epoch, step } = request.into_inner();
         let bytes = self.checkpoint.lock().unwrap().clone();
         let chunk = |data: &[u8]| Ok(CheckpointChunk { data: data.to_vec() });
         let chunks = bytes.chunks(sweep_proto::CHUNK_BYTES).map(chunk).collect();
-        match self.note(Event::FetchCheckpoint(id.unwrap(), epoch)) {
+        match self.note(Event::FetchCheckpoint(id.unwrap(), epoch, step)) {
             Err(status) if status.code() == Code::NotFound => Err(status),
             noted => Ok(Response::new(stream(chunks, noted))),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sweep_proto::v1::acquire_response::Answer;
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::{Failed, FailureKind, Finished, Released};
-use sweep_session::{End, SessionError, Trained};
+use sweep_session::{Departure, End, Ending, SessionError, Trained};
 use tonic::Status;
 
 use crate::coordinator::{DIGEST, Event, ScriptedCoordinator, assignment};
@@ -22,7 +22,7 @@ fn start(coordinator: &ScriptedCoordinator) -> (Running, mpsc::Receiver<PathBuf>
     let patience = Duration::from_secs(60);
     let worker = start_with(coordinator.address, cache, patience, move |execution, _| {
         sender.send(execution.dataset.clone()).unwrap();
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     (worker, folders)
 }
@@ -100,7 +100,7 @@ async fn two_workers_with_one_cache_both_succeed() {
             std::fs::remove_dir(cache.path()).unwrap();
             std::os::unix::fs::symlink(shared.path(), cache.path()).unwrap();
             start_with(coordinator.address, cache, Duration::from_secs(60), |_, _| {
-                Ok(Trained::default())
+                Ok(Ending::Finished(Trained::default()))
             })
         })
         .collect();
@@ -119,7 +119,7 @@ async fn two_workers_with_one_cache_both_succeed() {
     let datasets = shared.path().join("datasets");
     assert_eq!(std::fs::read_dir(datasets).unwrap().count(), 1, "one folder, nothing left over");
     for worker in workers {
-        worker.leave();
+        worker.leave(Departure::WithCheckpoint);
         assert_eq!(worker.session.await.unwrap(), Ok(End::Left));
         std::fs::remove_file(worker.cache.path()).unwrap();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::{Failed, FailureKind, Finished};
-use sweep_session::{SessionError, Trained};
+use sweep_session::{Ending, SessionError, Trained};
 use tonic::Status;
 
 use crate::coordinator::{Event, ScriptedCoordinator};
@@ -23,7 +23,7 @@ async fn training_goes_on_while_the_coordinator_is_away() {
         gate.recv().unwrap();
         assert!(report(epochs, 2..=200));
         trained.send(()).unwrap();
-        Ok(Trained { weights: Some(vec![1, 2, 3]), checkpoint: None })
+        Ok(Ending::Finished(Trained { weights: Some(vec![1, 2, 3]), checkpoint: None }))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -51,7 +51,7 @@ async fn a_call_without_an_answer_is_sent_again() {
     let mut coordinator = ScriptedCoordinator::start();
     let _worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
-        Ok(Trained { weights: Some(vec![1]), checkpoint: None })
+        Ok(Ending::Finished(Trained { weights: Some(vec![1]), checkpoint: None }))
     });
     coordinator.acquired().await;
     coordinator.fail_next(Status::unavailable("lost"));
@@ -77,7 +77,7 @@ async fn a_refused_report_fails_the_attempt_with_the_reason() {
     let _worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
         train_until_unwanted(epochs);
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     coordinator.fail_next(Status::invalid_argument("too many metrics"));
@@ -95,7 +95,7 @@ async fn an_attempt_that_the_coordinator_does_not_know_is_dropped() {
     let _worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
         train_until_unwanted(epochs);
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     coordinator.fail_next(Status::not_found("no such attempt"));
@@ -114,7 +114,7 @@ async fn a_worker_without_a_coordinator_gives_up() {
     let worker = start_with(coordinator.address, cache, limit, move |_, epochs| {
         gate.recv().unwrap();
         train_until_unwanted(epochs);
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);

@@ -5,6 +5,7 @@
 mod checkpoints;
 mod coordinator;
 mod datasets;
+mod departures;
 mod losses;
 mod process;
 mod training;

@@ -1,5 +1,6 @@
 //! The toy worker as a process: exit codes, signals, supervision.
 
+use std::io::Write as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use sweep_proto::v1::complete_request::Outcome;
@@ -69,13 +70,34 @@ async fn leaves_with_0_when_the_study_is_over() {
 }
 
 #[tokio::test]
-async fn sigterm_gives_the_lease_back_and_leaves_with_0() {
+async fn sigterm_hands_in_a_checkpoint_gives_the_lease_back_and_leaves_with_0() {
     let mut coordinator = ScriptedCoordinator::start();
     let worker = Process::start(&coordinator, &["--epoch-ms", "3600000"]);
     coordinator.acquired().await;
     let id = coordinator.assign(0);
-    assert_eq!(coordinator.any_event().await, Event::Heartbeat(id));
+    // Some steps of its first, very long epoch have passed.
+    for _ in 0..2 {
+        assert_eq!(coordinator.any_event().await, Event::Heartbeat(id));
+    }
     worker.signal(libc::SIGTERM);
+    match coordinator.event().await {
+        Event::Checkpoint(from, 0, step, _) => assert!(from == id && step > 0, "{from:?} {step}"),
+        event => panic!("expected a checkpoint, not {event:?}"),
+    }
+    assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Released(Released {})));
+    assert_eq!(worker.ended().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn sigint_gives_the_lease_back_at_once() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let worker = Process::start(&coordinator, &["--epoch-ms", "3600000"]);
+    coordinator.acquired().await;
+    let id = coordinator.assign(0);
+    for _ in 0..2 {
+        assert_eq!(coordinator.any_event().await, Event::Heartbeat(id));
+    }
+    worker.signal(libc::SIGINT);
     assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Released(Released {})));
     assert_eq!(worker.ended().await.0.code(), Some(0));
 }
@@ -91,6 +113,23 @@ async fn a_supervised_worker_ignores_sigint_and_ends_with_its_standard_input() {
     drop(worker.0.stdin.take());
     assert_eq!(worker.ended().await.0.code(), Some(1));
     assert!(coordinator.is_quiet(), "it ended at once");
+}
+
+#[tokio::test]
+async fn a_supervised_worker_leaves_with_a_checkpoint_when_its_supervisor_asks() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let mut worker = Process::start(&coordinator, &["--supervised", "--epoch-ms", "3600000"]);
+    coordinator.acquired().await;
+    let id = coordinator.assign(0);
+    for _ in 0..2 {
+        assert_eq!(coordinator.any_event().await, Event::Heartbeat(id));
+    }
+    worker.0.stdin.as_mut().unwrap().write_all(b"leave\n").unwrap();
+    assert!(matches!(coordinator.event().await, Event::Checkpoint(_, 0, 1.., _)));
+    assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Released(Released {})));
+    let stdin = worker.0.stdin.take();
+    assert_eq!(worker.ended().await.0.code(), Some(0));
+    drop(stdin);
 }
 
 #[tokio::test]

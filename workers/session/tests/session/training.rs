@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use sweep_proto::v1::acquire_response::Answer;
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::{Failed, FailureKind, Finished, Released, Verdict, Wait};
-use sweep_session::{End, Failure, SessionError, Trained};
+use sweep_session::{Departure, End, Ending, Failure, SessionError, Trained};
 use tonic::Status;
 
 use crate::coordinator::{Event, ScriptedCoordinator};
@@ -22,10 +22,10 @@ async fn execution_after_execution_until_the_study_is_over() {
     let worker = start(coordinator.address, move |execution, epochs| {
         assert_eq!(execution.seed, 7);
         assert!(report(epochs, 1..=10));
-        Ok(Trained {
+        Ok(Ending::Finished(Trained {
             weights: Some((0..size).map(|index| index as u8).collect()),
             checkpoint: None,
-        })
+        }))
     });
     let said = coordinator.acquired().await;
     assert_eq!(said.name, "test");
@@ -49,7 +49,7 @@ async fn execution_after_execution_until_the_study_is_over() {
 #[tokio::test]
 async fn a_trainer_without_weights_uploads_none() {
     let mut coordinator = ScriptedCoordinator::start();
-    let _worker = start(coordinator.address, |_, _| Ok(Trained::default()));
+    let _worker = start(coordinator.address, |_, _| Ok(Ending::Finished(Trained::default())));
     coordinator.acquired().await;
     let id = coordinator.assign(0);
     assert_eq!(coordinator.event().await, Event::Complete(id, FINISHED));
@@ -61,7 +61,7 @@ async fn heartbeats_go_on_during_a_long_epoch() {
     let (go_on, gate) = mpsc::channel();
     let _worker = start(coordinator.address, move |_, _| {
         gate.recv().unwrap();
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -78,7 +78,7 @@ async fn a_stop_in_a_heartbeat_ends_a_long_epoch() {
     let worker = start(coordinator.address, |_, epochs| {
         train_until_unwanted(epochs);
         assert!(!report(epochs, 1..=1), "what is reported now is not wanted");
-        Ok(Trained { weights: Some(vec![1]), checkpoint: None })
+        Ok(Ending::Finished(Trained { weights: Some(vec![1]), checkpoint: None }))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -100,7 +100,7 @@ async fn a_stop_in_a_report_ends_the_attempt() {
         while report(epochs, 1..=1) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -119,7 +119,7 @@ async fn a_panic_fails_the_execution_and_the_worker_lives_on() {
         executions += 1;
         assert!(report(epochs, 1..=2));
         assert!(executions > 1, "boom in execution {executions}");
-        Ok(Trained::default())
+        Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
@@ -155,12 +155,12 @@ async fn a_worker_told_to_leave_gives_its_lease_back() {
     let worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
         train_until_unwanted(epochs);
-        Ok(Trained { weights: Some(vec![1]), checkpoint: None })
+        Ok(Ending::Finished(Trained { weights: Some(vec![1]), checkpoint: None }))
     });
     coordinator.acquired().await;
     let id = coordinator.assign(0);
     assert_eq!(coordinator.event().await, Event::Report(id, vec![1]));
-    worker.leave();
+    worker.leave(Departure::AtOnce);
     let released = Outcome::Released(Released {});
     assert_eq!(coordinator.event().await, Event::Complete(id, released));
     let trainer = Arc::clone(&worker.trainer);
@@ -173,15 +173,16 @@ async fn a_worker_told_to_leave_gives_its_lease_back() {
 #[tokio::test]
 async fn a_worker_told_to_leave_still_hands_a_result_in() {
     let mut coordinator = ScriptedCoordinator::start();
-    let worker =
-        start(coordinator.address, |_, _| Ok(Trained { weights: Some(vec![1]), checkpoint: None }));
+    let worker = start(coordinator.address, |_, _| {
+        Ok(Ending::Finished(Trained { weights: Some(vec![1]), checkpoint: None }))
+    });
     coordinator.acquired().await;
     for _ in 0..3 {
         coordinator.fail_next(Status::unavailable("busy"));
     }
     let id = coordinator.assign(0);
     assert_eq!(coordinator.event().await, Event::Weights(id, 1));
-    worker.leave();
+    worker.leave(Departure::WithCheckpoint);
     for _ in 0..3 {
         assert_eq!(coordinator.event().await, Event::Weights(id, 1), "sent again");
     }
@@ -194,7 +195,7 @@ async fn an_idle_worker_leaves_at_once() {
     let mut coordinator = ScriptedCoordinator::start();
     let worker = start(coordinator.address, |_, _| panic!("nothing to train"));
     coordinator.acquired().await;
-    worker.leave();
+    worker.leave(Departure::WithCheckpoint);
     assert_eq!(worker.ended().await, Ok(End::Left));
 }
 

@@ -10,10 +10,10 @@ use sweep_proto::address::Address;
 use sweep_proto::connect::{Credentials, client};
 use sweep_proto::v1::{Measurement, Metric};
 use sweep_session::{
-    Backoff, End, Epochs, Execution, Failure, SessionError, Settings, Trained, Trainer,
-    TrainingThread, serve,
+    Backoff, Course, Departure, End, Ending, Epochs, Execution, Failure, SessionError, Settings,
+    Trainer, TrainingThread, serve,
 };
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::coordinator::DIGEST;
@@ -23,17 +23,13 @@ pub(crate) struct Scripted<F>(pub(crate) F);
 
 impl<F> Trainer for Scripted<F>
 where
-    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Trained, Failure> + Send + 'static,
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Ending, Failure> + Send + 'static,
 {
     fn device(&self) -> String {
         "scripted".to_owned()
     }
 
-    fn train(
-        &mut self,
-        execution: &Execution,
-        epochs: &mut dyn Epochs,
-    ) -> Result<Trained, Failure> {
+    fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs) -> Result<Ending, Failure> {
         (self.0)(execution, epochs)
     }
 }
@@ -41,15 +37,15 @@ where
 /// A session in the background.
 pub(crate) struct Running {
     pub(crate) session: JoinHandle<Result<End, SessionError>>,
-    leave: Arc<Notify>,
+    departure: watch::Sender<Departure>,
     pub(crate) trainer: Arc<TrainingThread>,
     pub(crate) cache: tempfile::TempDir,
 }
 
 impl Running {
     /// Tells the worker to leave.
-    pub(crate) fn leave(&self) {
-        self.leave.notify_one();
+    pub(crate) fn leave(&self, departure: Departure) {
+        self.departure.send_replace(departure);
     }
 
     /// Waits for the session's end.
@@ -61,7 +57,7 @@ impl Running {
 /// Starts a session with the dataset in its cache.
 pub(crate) fn start<F>(address: SocketAddr, train: F) -> Running
 where
-    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Trained, Failure> + Send + 'static,
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Ending, Failure> + Send + 'static,
 {
     let cache = tempfile::tempdir().unwrap();
     write_dataset(&cache.path().join("datasets").join(DIGEST));
@@ -76,23 +72,40 @@ pub(crate) fn start_with<F>(
     train: F,
 ) -> Running
 where
-    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Trained, Failure> + Send + 'static,
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Ending, Failure> + Send + 'static,
 {
-    let settings = Settings {
+    start_set(address, cache, |settings| settings.give_up_after = give_up_after, train)
+}
+
+/// Starts a session with some settings of its own.
+pub(crate) fn start_set<F>(
+    address: SocketAddr,
+    cache: tempfile::TempDir,
+    set: impl FnOnce(&mut Settings),
+    train: F,
+) -> Running
+where
+    F: FnMut(&Execution, &mut dyn Epochs) -> Result<Ending, Failure> + Send + 'static,
+{
+    let mut settings = Settings {
         name: "test".to_owned(),
         cache: cache.path().to_owned(),
-        give_up_after,
+        give_up_after: Duration::from_secs(60),
         backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(20) },
+        grace: Duration::from_secs(60),
+        max_trials: None,
+        idle_timeout: None,
     };
+    set(&mut settings);
     let trainer = Arc::new(TrainingThread::start(Scripted(train)).unwrap());
-    let leave = Arc::new(Notify::new());
+    let (departure, told) = watch::channel(Departure::Stay);
     let address: Address = address.to_string().parse().unwrap();
     let client = client(&address, &Credentials::default()).unwrap();
     let session = tokio::spawn({
-        let (trainer, leave) = (Arc::clone(&trainer), Arc::clone(&leave));
-        async move { serve(client, &settings, &trainer, leave.notified()).await }
+        let trainer = Arc::clone(&trainer);
+        async move { serve(client, &settings, &trainer, told).await }
     });
-    Running { session, leave, trainer, cache }
+    Running { session, departure, trainer, cache }
 }
 
 /// Writes a dataset of which only the manifest matters.
@@ -114,12 +127,22 @@ pub(crate) fn measurement(epoch: u32) -> Measurement {
 
 /// Reports these epochs; whether all were wanted.
 pub(crate) fn report(epochs: &mut dyn Epochs, mut numbers: impl Iterator<Item = u32>) -> bool {
-    numbers.all(|epoch| epochs.report(measurement(epoch)))
+    numbers.all(|epoch| epochs.report(measurement(epoch)) == Course::GoOn)
 }
 
-/// Trains on until nobody waits, as in an epoch without end.
+/// Trains on until it is told otherwise, as in an epoch without end.
+pub(crate) fn train_until_told(epochs: &dyn Epochs) -> Course {
+    loop {
+        match epochs.course() {
+            Course::GoOn => std::thread::sleep(Duration::from_millis(1)),
+            course @ (Course::Leave | Course::Stop) => return course,
+        }
+    }
+}
+
+/// Trains on until nobody waits, whatever else it is told.
 pub(crate) fn train_until_unwanted(epochs: &dyn Epochs) {
-    while epochs.wanted() {
+    while epochs.course() != Course::Stop {
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -72,37 +72,51 @@ impl Examples {
     ///
     /// [`DatasetError::Thread`] if no thread can be started to read them.
     pub(crate) fn in_order(&self, batch_size: i64) -> Result<Batches<'_>, DatasetError> {
-        self.batches(None, batch_size)
+        self.batches(None, batch_size, 0)
     }
 
     /// All examples in an order that is drawn from torch's global generator; the
     /// last batch is as short as it comes.
     ///
     /// - `batch_size`: at least one
+    /// - `skipped`: how many batches are left out, from the first on; they are
+    ///   not read
     ///
     /// # Errors
     ///
     /// As [`Examples::in_order`].
-    pub(crate) fn shuffled(&self, batch_size: i64) -> Result<Batches<'_>, DatasetError> {
+    pub(crate) fn shuffled(
+        &self,
+        batch_size: i64,
+        skipped: u32,
+    ) -> Result<Batches<'_>, DatasetError> {
         // Drawn on the CPU, so that the order is the same on every device.
         let order = Tensor::f_randperm(self.len(), (Kind::Int64, Device::Cpu))?;
-        self.batches(Some(order), batch_size)
+        self.batches(Some(order), batch_size, skipped)
     }
 
-    fn batches(&self, order: Option<Tensor>, batch_size: i64) -> Result<Batches<'_>, DatasetError> {
+    fn batches(
+        &self,
+        order: Option<Tensor>,
+        batch_size: i64,
+        skipped: u32,
+    ) -> Result<Batches<'_>, DatasetError> {
         let batch_size = batch_size.max(1);
+        let start = batch_size.saturating_mul(skipped.into()).min(self.len());
         let inputs = match &self.placed {
             Some(placed) => Inputs::Placed(placed),
             None => {
                 let numbers = order.as_ref().map(Vec::<i64>::try_from).transpose()?;
                 let number = |row| usize::try_from(row).expect("a permutation of row numbers");
-                let numbers = numbers.map(|numbers| numbers.into_iter().map(number).collect());
+                let first = number(start);
+                let numbers =
+                    numbers.map(|numbers| numbers.into_iter().skip(first).map(number).collect());
                 let length = usize::try_from(batch_size).expect("it is at least one");
                 Inputs::Ahead(self.rows.read_ahead(numbers, length).map_err(DatasetError::Thread)?)
             }
         };
         let order = order.map(|order| order.f_to(self.labels.device())).transpose()?;
-        Ok(Batches { examples: self, inputs, order, batch_size, start: 0 })
+        Ok(Batches { examples: self, inputs, order, batch_size, start })
     }
 }
 
@@ -132,7 +146,7 @@ pub(crate) struct Batches<'a> {
     /// Numbers of examples, on the device; all in order if absent.
     order: Option<Tensor>,
     batch_size: i64,
-    /// How many examples have come.
+    /// How many examples have come, or were left out.
     start: i64,
 }
 
@@ -191,7 +205,7 @@ mod tests {
             assert_eq!(dataset.train.placement(), placement);
             let _guard = testing::seed(3);
             let examples = &dataset.train;
-            let shuffled = examples.shuffled(8).expect("a thread");
+            let shuffled = examples.shuffled(8, 0).expect("a thread");
             let in_order = examples.in_order(8).expect("a thread");
             let batches: Vec<_> =
                 shuffled.chain(in_order).map(|batch| batch.expect("small")).collect();
@@ -204,6 +218,17 @@ mod tests {
         }
         assert_eq!(passes[1], passes[0]);
         assert_eq!(passes[2], passes[0]);
+        for placement in [Placement::OnDevice, Placement::InFile] {
+            dataset.place(placement).expect("small");
+            for skipped in [1, 8, 9, 10, u32::MAX] {
+                let _guard = testing::seed(3);
+                let rest = dataset.train.shuffled(8, skipped).expect("a thread");
+                let rest: Vec<_> = rest.map(|batch| batch.expect("small").inputs).collect();
+                let shuffled = passes[0].iter().take(9);
+                let expected = shuffled.skip(skipped as usize).map(|(inputs, ..)| inputs);
+                assert!(rest.iter().eq(expected), "{skipped} left out, {placement:?}");
+            }
+        }
         // Inputs keep their classes: those of class 1 are brightest at the end.
         let (inputs, labels, _) = &passes[1][0];
         let found = inputs.view([8, 3]).argmax(1, false).eq(2).to_kind(Kind::Int64);

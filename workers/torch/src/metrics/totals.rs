@@ -87,6 +87,21 @@ impl<'a> Totals<'a> {
         Ok(())
     }
 
+    /// All sums, each with a name, so that they can be taken up again.
+    pub(crate) fn sums(&self) -> Vec<(&'static str, &Tensor)> {
+        let mut sums = vec![
+            ("loss", &self.loss),
+            ("hits", &self.hits),
+            ("examples", &self.examples),
+            ("predictions", &self.predictions),
+            ("top_k_hits", &self.top_k_hits),
+        ];
+        if let Some(tracks) = &self.tracks {
+            sums.extend([("track_votes", &tracks.votes), ("track_sums", &tracks.sums)]);
+        }
+        sums
+    }
+
     /// The metrics over all examples.
     pub(crate) fn read(&self) -> Result<Scores, TchError> {
         let counts = Tensor::f_stack(&[&self.hits, &self.examples, &self.predictions], 0)?;

@@ -1,5 +1,6 @@
 //! Whole executions on small datasets.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -10,7 +11,7 @@ use sweep_proto::v1::{
     Adam, CategoricalCrossentropy, Direction, EarlyStopping, FailureKind, Function as Activation,
     Loss, Measurement, Objective, Optimizer, Specification, Training, loss,
 };
-use sweep_session::Checkpoint;
+use sweep_session::{Checkpoint, Course};
 use tch::Device;
 
 mod checkpoints;
@@ -23,23 +24,46 @@ use crate::testing::{
     self, batch_norm, conv2d, dense, dropout, flatten, gru_options, max_pool2d, model, to_sequence,
 };
 
-/// Keeps measurements, and loses interest when told to.
+/// Keeps measurements and checkpoints, and loses interest when told to.
 #[derive(Default)]
 struct Recorder {
     measurements: Vec<Measurement>,
+    checkpoints: Vec<Checkpoint>,
     /// How many reports are answered with "go on"; all if absent.
     wanted_reports: Option<usize>,
     unwanted: bool,
+    /// Says to leave when it was asked so often; never if absent.
+    leave_after: Option<u32>,
+    asked: Cell<u32>,
+    wants_checkpoints: bool,
 }
 
 impl Epochs for Recorder {
-    fn report(&mut self, measurement: Measurement) -> bool {
+    fn report(&mut self, measurement: Measurement) -> Course {
         self.measurements.push(measurement);
-        self.wanted_reports.is_none_or(|wanted| self.measurements.len() <= wanted)
+        match self.wanted_reports {
+            Some(wanted) if self.measurements.len() > wanted => Course::Stop,
+            Some(_) | None => self.course(),
+        }
     }
 
-    fn wanted(&self) -> bool {
-        !self.unwanted
+    fn course(&self) -> Course {
+        self.asked.update(|asked| asked + 1);
+        if self.unwanted {
+            Course::Stop
+        } else if self.leave_after.is_some_and(|asked| self.asked.get() > asked) {
+            Course::Leave
+        } else {
+            Course::GoOn
+        }
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.wants_checkpoints
+    }
+
+    fn keep(&mut self, checkpoint: Checkpoint) {
+        self.checkpoints.push(checkpoint);
     }
 }
 
@@ -133,9 +157,21 @@ fn trainer() -> TorchTrainer {
 }
 
 /// Trains with a new trainer, alone with torch's generator.
-fn train(execution: &Execution, recorder: &mut Recorder) -> Result<Trained, Failure> {
+fn run(execution: &Execution, recorder: &mut Recorder) -> Result<Ending, Failure> {
     let _guard = testing::seed(0);
     trainer().train(execution, recorder)
+}
+
+/// The same to the end.
+fn train(execution: &Execution, recorder: &mut Recorder) -> Result<Trained, Failure> {
+    run(execution, recorder).map(finished)
+}
+
+fn finished(ending: Ending) -> Trained {
+    match ending {
+        Ending::Finished(trained) => trained,
+        ending @ (Ending::Left(_) | Ending::Stopped) => panic!("not finished: {ending:?}"),
+    }
 }
 
 #[test]
@@ -158,7 +194,7 @@ fn a_seed_means_the_same_numbers() {
     let mut execution = execution(folder.path(), 2);
     let metrics = |execution: &Execution, trainer: &mut TorchTrainer| {
         let mut recorder = Recorder::default();
-        let trained = trainer.train(execution, &mut recorder).expect("it trains");
+        let trained = finished(trainer.train(execution, &mut recorder).expect("it trains"));
         let metrics: Vec<_> =
             recorder.measurements.into_iter().map(|measured| measured.metrics).collect();
         (metrics, trained.weights.expect("an epoch is the best"))
@@ -272,12 +308,12 @@ fn divergence_is_reported_and_told() {
 fn training_ends_when_nobody_waits() {
     let folder = dataset();
     let mut recorder = Recorder { wanted_reports: Some(1), ..Recorder::default() };
-    let trained = train(&execution(folder.path(), 5), &mut recorder).expect("ended, not failed");
-    assert_eq!((recorder.measurements.len(), trained.weights), (2, None));
+    let ending = run(&execution(folder.path(), 5), &mut recorder).expect("ended, not failed");
+    assert_eq!((recorder.measurements.len(), ending), (2, Ending::Stopped));
 
     let mut recorder = Recorder { unwanted: true, ..Recorder::default() };
-    let trained = train(&execution(folder.path(), 5), &mut recorder).expect("ended, not failed");
-    assert_eq!((recorder.measurements.len(), trained.weights), (0, None));
+    let ending = run(&execution(folder.path(), 5), &mut recorder).expect("ended, not failed");
+    assert_eq!((recorder.measurements.len(), ending), (0, Ending::Stopped));
 }
 
 #[test]

@@ -77,6 +77,106 @@ fn going_on_from_a_checkpoint_is_training_on_to_the_bit() {
     assert_eq!(recorder.measurements.len(), 0);
 }
 
+/// Trains in parts, each of which is told to leave when it has asked so often.
+/// Returns all metrics, where the parts left off, and what there was in the end.
+fn train_with_interruptions(
+    make: impl Fn() -> Execution,
+    leave_after: u32,
+) -> (Vec<(u32, Vec<v1::Metric>)>, Vec<(u32, u32)>, Trained) {
+    let mut measurements = Vec::new();
+    let mut places = Vec::new();
+    let mut checkpoint = None;
+    loop {
+        let mut recorder = Recorder { leave_after: Some(leave_after), ..Recorder::default() };
+        let mut execution = make();
+        execution.checkpoint = checkpoint.take();
+        execution.keep_checkpoint = true;
+        let ending = run(&execution, &mut recorder).expect("it trains");
+        measurements.extend(recorder.measurements.into_iter().map(|m| (m.epoch, m.metrics)));
+        match ending {
+            Ending::Left(Some(left)) => {
+                places.push((left.epoch, left.step));
+                checkpoint = Some(left);
+            }
+            Ending::Finished(trained) => return (measurements, places, trained),
+            ending @ (Ending::Left(None) | Ending::Stopped) => panic!("{ending:?}"),
+        }
+    }
+}
+
+#[test]
+fn leaving_anywhere_changes_nothing_to_the_bit() {
+    let folder = dataset();
+    // As if several slices came from a recording: tracks are measured too.
+    let groups: Vec<i64> = (0..100).map(|row| row / 30 * 3 + row % 3).collect();
+    let groups = tch::Tensor::from_slice(&groups);
+    groups.write_npy(folder.path().join("groups.npy")).expect("the folder is writable");
+    let make = || {
+        let mut execution = execution(folder.path(), 3);
+        training(&mut execution).early_stopping = Some(EarlyStopping {
+            monitor: "loss".into(),
+            direction: Direction::Max.into(),
+            patience: 2,
+            min_delta: 0.0,
+            restore_best: false,
+        });
+        training(&mut execution).top_k = 2;
+        execution
+    };
+    let whole = train_in_parts(|_| make(), &[3]);
+    assert_eq!(whole.0.len(), 3);
+    // 70 examples to train on make nine steps, 20 to validate on three; the
+    // report is a question too.
+    let mut seen = std::collections::BTreeSet::new();
+    for leave_after in [1, 4, 9, 11, 12, 13] {
+        let (measurements, places, trained) = train_with_interruptions(make, leave_after);
+        assert!(measurements == whole.0, "left after {leave_after} questions: other metrics");
+        assert!(trained == whole.1, "left after {leave_after} questions: other weights");
+        seen.extend(places);
+    }
+    assert!(seen.contains(&(0, 1)), "in its first epoch: {seen:?}");
+    assert!(seen.contains(&(0, 9)), "while it validated: {seen:?}");
+    assert!(seen.contains(&(1, 0)), "between two epochs: {seen:?}");
+    assert!(seen.iter().any(|(epoch, step)| *epoch == 2 && *step > 0), "{seen:?}");
+}
+
+#[test]
+fn checkpoints_beside_training_change_nothing() {
+    let folder = dataset();
+    let mut execution = execution(folder.path(), 4);
+    let whole = train_in_parts(|_| execution.clone(), &[4]);
+    execution.keep_checkpoint = true;
+    training(&mut execution).checkpoint_ms = 5;
+    let mut recorder = Recorder { wants_checkpoints: true, ..Recorder::default() };
+    let trained = train(&execution, &mut recorder).expect("it trains");
+    assert!(trained == whole.1, "the same weights, and the same checkpoint in the end");
+    let made = recorder.checkpoints.iter().map(|made| (made.epoch, made.step));
+    assert_eq!(made.collect::<Vec<_>>(), [(1, 0), (2, 0), (3, 0)]);
+    execution.checkpoint = recorder.checkpoints.pop();
+    training(&mut execution).checkpoint_ms = 0;
+    let mut rest = Recorder::default();
+    assert!(train(&execution, &mut rest).expect("it goes on") == whole.1);
+    let rest: Vec<_> = rest.measurements.into_iter().map(|m| (m.epoch, m.metrics)).collect();
+    assert!(rest == whole.0[3..], "the last epoch");
+}
+
+#[test]
+fn a_checkpoint_from_within_an_epoch_that_is_not_trained_is_refused() {
+    let folder = dataset();
+    let mut recorder = Recorder { leave_after: Some(20), ..Recorder::default() };
+    let ending = run(&execution(folder.path(), 5), &mut recorder).expect("it trains");
+    let Ending::Left(Some(left)) = ending else { panic!("not left: {ending:?}") };
+    assert_eq!((left.epoch, left.step), (1, 7));
+    let mut shorter = execution(folder.path(), 1);
+    shorter.checkpoint = Some(left.clone());
+    let failure = train(&shorter, &mut Recorder::default()).expect_err("refused");
+    assert_eq!(failure.message, "the checkpoint is from within epoch 2, and 1 are to be trained");
+    let mut elsewhere = execution(folder.path(), 5);
+    elsewhere.checkpoint = Some(Checkpoint { step: 6, ..left });
+    let failure = train(&elsewhere, &mut Recorder::default()).expect_err("refused");
+    assert_eq!(failure.message, "the checkpoint is of epoch 1, step 7, not of epoch 1, step 6");
+}
+
 #[test]
 fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
     let folder = dataset();
@@ -87,7 +187,7 @@ fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
     let refusal = |change: &dyn Fn(&mut Execution), epoch: u32, bytes: &[u8]| {
         let mut execution = execution(folder.path(), 2);
         change(&mut execution);
-        execution.checkpoint = Some(Checkpoint { epoch, bytes: bytes.to_vec() });
+        execution.checkpoint = Some(Checkpoint { epoch, step: 0, bytes: bytes.to_vec() });
         let mut recorder = Recorder::default();
         let failure = train(&execution, &mut recorder).expect_err("refused");
         assert_eq!((failure.kind, recorder.measurements.len()), (FailureKind::Error, 0));
@@ -102,7 +202,10 @@ fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
         refusal(&|execution| training(execution).batch_size = 4, 1, &made.bytes),
         "the checkpoint is of another specification or seed"
     );
-    assert_eq!(refusal(&same, 2, &made.bytes), "the checkpoint is of epoch 1, not 2");
+    assert_eq!(
+        refusal(&same, 2, &made.bytes),
+        "the checkpoint is of epoch 1, step 0, not of epoch 2, step 0"
+    );
     assert_eq!(
         refusal(&same, 1, &weights),
         "the checkpoint has no header: it is another kind of file"
@@ -119,8 +222,8 @@ fn a_checkpoint_that_does_not_fit_is_refused_with_the_reason() {
         bytes[position..position + to.len()].copy_from_slice(to.as_bytes());
         refusal(&same, 1, &bytes)
     };
-    let format = edited(r#"format\":2"#, r#"format\":7"#);
-    assert_eq!(format, "the checkpoint has format 7, and this version of sweep knows format 2");
+    let format = edited(r#"format\":3"#, r#"format\":7"#);
+    assert_eq!(format, "the checkpoint has format 7, and this version of sweep knows format 3");
     let missing = edited("network/dense/kernel", "network/dense/kernal");
     assert_eq!(missing, "the checkpoint has no tensor `network/dense/kernel`");
     let shape = edited(

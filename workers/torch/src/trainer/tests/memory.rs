@@ -138,7 +138,8 @@ fn examples_that_memory_cannot_hold_are_trained_on() {
     trainer.device.memory_bytes = Some((data_bytes() + SPARE_BYTES) * 16 / 15);
     trainer.device.limit_memory().expect("allowed");
     let mut recorder = Recorder::default();
-    let trained = trainer.train(&execution, &mut recorder).expect("it needs little memory");
+    let ending = trainer.train(&execution, &mut recorder).expect("it needs little memory");
+    let trained = finished(ending);
     assert_eq!((recorder.measurements.len(), trained.weights.is_some()), (2, true));
     let kept = &trainer.dataset.as_ref().expect("it was opened").dataset;
     assert_eq!(kept.train.placement(), Placement::InFile);

@@ -33,7 +33,7 @@ fn train_from(placement: Placement, execution: &Execution) -> (Vec<Vec<v1::Metri
     let mut trainer = trainer();
     trainer.placement = Some(placement);
     let mut recorder = Recorder::default();
-    let trained = trainer.train(execution, &mut recorder).expect("it trains");
+    let trained = finished(trainer.train(execution, &mut recorder).expect("it trains"));
     let kept = &trainer.dataset.as_ref().expect("it was opened").dataset;
     assert_eq!(kept.train.placement(), placement);
     let measured = recorder.measurements.into_iter().map(|measured| measured.metrics);

@@ -257,7 +257,7 @@ fn bf16_learns_with_weights_in_f32() {
     trainer.device.has_bf16 = true;
     let mut recorder = Recorder::default();
     let guard = testing::seed(0);
-    let trained = trainer.train(&execution, &mut recorder).expect("it trains");
+    let trained = finished(trainer.train(&execution, &mut recorder).expect("it trains"));
     drop(guard);
     let losses = recorder.values("loss");
     assert!(losses[9] < losses[0] / 2.0, "{losses:?}");
