@@ -2,10 +2,13 @@
 
 mod cache;
 mod check;
+mod client;
 mod failure;
 mod prepare;
 mod results;
 mod run;
+mod status;
+mod stored;
 mod synth;
 mod worker;
 
@@ -17,6 +20,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 pub use failure::Failure;
 
 use crate::experiment::{self, Experiment, Overrides, nearest, parse_override};
+use crate::logging::{self, FORMAT_VARIABLE, LogFormat};
 
 /// Distributed hyperparameter search for libtorch networks.
 #[derive(Debug, Parser)]
@@ -34,6 +38,17 @@ use crate::experiment::{self, Experiment, Overrides, nearest, parse_override};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// How messages and progress are written to stderr
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = LogFormat::Text,
+        global = true,
+        env = FORMAT_VARIABLE,
+        hide_env_values = true
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +65,8 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Shows the tables and summaries of a run, finished or not
     Results(results::ResultsArgs),
+    /// Shows where a study and its workers stand, while it runs or after
+    Status(status::StatusArgs),
     /// Starts a worker for a coordinator that runs elsewhere
     Worker(worker::WorkerArgs),
 }
@@ -74,7 +91,7 @@ impl ExperimentArgs {
         let overrides = Overrides { set: self.set.clone(), fix: self.fix.clone() };
         let experiment = experiment::read(&self.file, &overrides)?;
         for warning in &experiment.warnings {
-            eprintln!("warning: {warning}");
+            logging::warning(warning);
         }
         Ok(experiment)
     }
@@ -103,22 +120,16 @@ pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 ///
 /// How it ended, if not well.
 pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("SWEEP_LOG")
-                .unwrap_or_else(|_| "warn".into()),
-        )
-        .without_time()
-        .with_target(false)
-        .init();
-    match Cli::parse_from(arguments).command {
+    let cli = Cli::parse_from(arguments);
+    logging::start(cli.log_format);
+    match cli.command {
         Command::Run(arguments) => run::execute(&arguments),
         Command::Check(arguments) => check::execute(&arguments),
         Command::Prepare(arguments) => prepare::execute(&arguments),
         Command::Synth(arguments) => synth::execute(&arguments),
         Command::Cache(arguments) => cache::execute(&arguments),
         Command::Results(arguments) => results::execute(&arguments),
+        Command::Status(arguments) => status::execute(&arguments),
         Command::Worker(arguments) => worker::execute(&arguments),
     }
 }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::decide::Event;
 use super::dispatcher::{Handle, Phase};
+use crate::logging::{self, FORMAT_VARIABLE};
 
 /// A worker that lived for less died of its set-up, not of a trial.
 const QUICK_DEATH: Duration = Duration::from_secs(5);
@@ -157,6 +158,7 @@ impl LocalWorkers {
             .arg("--name")
             .arg(name(index))
             .arg("--supervised")
+            .env(FORMAT_VARIABLE, logging::format().to_string())
             .env("SWEEP_THREADS", self.threads_each().to_string())
             .stdin(Stdio::piped())
             .stdout(output)

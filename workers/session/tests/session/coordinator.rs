@@ -16,7 +16,8 @@ use sweep_proto::v1::{
     AcquireRequest, AcquireResponse, Assignment, AttemptId, CheckpointChunk, CompleteRequest,
     CompleteResponse, Dataset, DatasetChunk, EpochEnd, FetchCheckpointRequest, FetchDatasetRequest,
     HeartbeatRequest, HeartbeatResponse, Model, ReportRequest, ReportResponse, Specification,
-    StudyOver, Training, UploadChunk, UploadResponse, Verdict, Worker,
+    StatusRequest, StatusResponse, StudyOver, Training, UploadChunk, UploadResponse, Verdict,
+    Worker,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -327,6 +328,10 @@ impl Coordinator for Script {
         let request = request.into_inner();
         self.note(Event::Complete(request.id.unwrap(), request.outcome.unwrap()))?;
         Ok(Response::new(CompleteResponse {}))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        Err(Status::unimplemented("no worker asks for it"))
     }
 
     async fn fetch_dataset(
