@@ -38,7 +38,7 @@ use crate::logging::{self, FORMAT_VARIABLE, LogFormat};
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How messages and progress are written to stderr
+    /// How messages and progress are written to stderr: text or json
     #[arg(
         long,
         value_enum,
@@ -46,7 +46,9 @@ struct Cli {
         default_value_t = LogFormat::Text,
         global = true,
         env = FORMAT_VARIABLE,
-        hide_env_values = true
+        hide_env_values = true,
+        hide_possible_values = true,
+        display_order = 900
     )]
     log_format: LogFormat,
 }
@@ -98,18 +100,25 @@ impl ExperimentArgs {
 }
 
 /// Makes `sweep FILE ...` of the arguments into `sweep run FILE ...`, unless the
-/// first of them is a command, or a word that is much like one.
+/// first of them, after `--log-format`, is a command, or a word that is much like one.
 #[must_use]
 pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     const NO_FILE: [&str; 5] = ["help", "-h", "--help", "-V", "--version"];
-    let Some(first) = arguments.get(1).and_then(|first| first.to_str()) else { return arguments };
+    let position = match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("--log-format") => 3,
+        Some(first) if first.starts_with("--log-format=") => 2,
+        Some(_) | None => 1,
+    };
+    let Some(first) = arguments.get(position).and_then(|first| first.to_str()) else {
+        return arguments;
+    };
     let cli = Cli::command();
     let mut commands = cli.get_subcommands().map(clap::Command::get_name).chain(NO_FILE);
     let is_meant = commands.any(|known| known == first)
         || (!Path::new(first).exists()
             && nearest(first, cli.get_subcommands().map(clap::Command::get_name)).is_some());
     if !is_meant {
-        arguments.insert(1, "run".into());
+        arguments.insert(position, "run".into());
     }
     arguments
 }
@@ -157,11 +166,18 @@ mod tests {
             ["sweep", "run", "--overwrite", "a.yaml"]
         );
         assert_eq!(with(&["sweep", "quickstart"]), ["sweep", "run", "quickstart"]);
+        assert_eq!(
+            with(&["sweep", "--log-format", "json", "a.yaml"]),
+            ["sweep", "--log-format", "json", "run", "a.yaml"]
+        );
         for unchanged in [
             &["sweep"][..],
             &["sweep", "check", "a.yaml"],
             &["sweep", "--help"],
             &["sweep", "chek"],
+            &["sweep", "--log-format", "json", "check", "a.yaml"],
+            &["sweep", "--log-format=json", "check", "a.yaml"],
+            &["sweep", "--log-format"],
         ] {
             assert_eq!(with(unchanged), unchanged);
         }

@@ -13,6 +13,9 @@ use super::leases::Worker;
 /// for a person to see that it is gone.
 pub const FORGET_AFTER_MS: u64 = 10 * 60 * 1000;
 
+/// How often it is looked for workers to forget.
+const LOOK_EVERY_MS: u64 = 1000;
+
 /// Most workers that are remembered; beyond that, the one that was not heard of
 /// for longest is forgotten.
 pub const MAX_WORKERS: usize = 4096;
@@ -34,6 +37,8 @@ pub struct Workers {
     /// By name; mostly one each.
     known: BTreeMap<String, Vec<Known>>,
     count: usize,
+    /// When it is looked for workers to forget, on the monotonic clock.
+    look_ms: u64,
 }
 
 impl Workers {
@@ -81,21 +86,16 @@ impl Workers {
     /// Forgets those that were silent for long, and those that were silent for a
     /// lease while another process of the same name was heard of.
     pub fn forget_silent(&mut self, lease_ms: u64, now: Now) {
+        if now.monotonic_ms < self.look_ms {
+            return;
+        }
+        self.look_ms = now.monotonic_ms + LOOK_EVERY_MS;
         let silence = |known: &Known| now.monotonic_ms.saturating_sub(known.heard_ms);
         let is_over = |known: &Known, has_successor: bool| {
             silence(known) > FORGET_AFTER_MS || (has_successor && silence(known) > lease_ms)
         };
-        // Mostly there is nothing to forget, and nothing is rebuilt.
-        let last = |processes: &[Known]| processes.iter().map(|known| known.heard_ms).max();
-        let is_any = self.known.values().any(|processes| {
-            let last = last(processes);
-            processes.iter().any(|known| is_over(known, Some(known.heard_ms) < last))
-        });
-        if !is_any {
-            return;
-        }
         for processes in self.known.values_mut() {
-            let last = last(processes);
+            let last = processes.iter().map(|known| known.heard_ms).max();
             processes.retain(|known| !is_over(known, Some(known.heard_ms) < last));
         }
         self.settle();
@@ -170,8 +170,10 @@ mod tests {
         workers.hear(&worker("b", 1), at(0));
         workers.forget_silent(20_000, at(20_001));
         assert_eq!(names(&workers).len(), 2, "silent, and shown as such");
-        workers.hear(&worker("a", 2), at(20_001));
-        workers.forget_silent(20_000, at(20_001));
+        workers.hear(&worker("a", 2), at(20_002));
+        workers.forget_silent(20_000, at(20_002));
+        assert_eq!(names(&workers).len(), 3, "it is looked once a second");
+        workers.forget_silent(20_000, at(21_001));
         assert_eq!(names(&workers), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
         workers.forget_silent(20_000, at(FORGET_AFTER_MS + 1));
         assert_eq!(names(&workers), [("a".to_owned(), 2)]);

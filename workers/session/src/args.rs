@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::address::Address;
+use crate::log::LogFormat;
 
 /// Options of a worker's session.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,6 +34,18 @@ pub struct WorkerArgs {
     /// Until then the worker goes on training and keeps what it could not hand in.
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     pub give_up_after: u64,
+
+    /// How the log is written to stderr: text or json
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = LogFormat::Text,
+        env = "SWEEP_LOG_FORMAT",
+        hide_env_values = true,
+        hide_possible_values = true
+    )]
+    pub log_format: LogFormat,
 
     /// End at once when standard input closes, because the `sweep` that
     /// started this worker is gone
