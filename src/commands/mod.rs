@@ -123,13 +123,37 @@ pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// Reads a command line. Help, versions and slips end the process as clap does it,
+/// unless JSON is asked for and what there is to say goes to stderr.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, Failure> {
+    let error = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    if !error.use_stderr() || !asks_for_json(&arguments, std::env::var_os(FORMAT_VARIABLE)) {
+        error.exit();
+    }
+    logging::start(LogFormat::Json);
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    Err(Failure::bad_input(text.strip_prefix("error: ").unwrap_or(text)))
+}
+
+/// Whether a command line that could not be read asks for JSON.
+fn asks_for_json(arguments: &[OsString], variable: Option<OsString>) -> bool {
+    let pairs = arguments.windows(2);
+    variable.is_some_and(|format| format == "json")
+        || arguments.iter().any(|argument| argument == "--log-format=json")
+        || pairs.into_iter().any(|pair| pair[0] == "--log-format" && pair[1] == "json")
+}
+
 /// Carries out a command line.
 ///
 /// # Errors
 ///
 /// How it ended, if not well.
 pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
-    let cli = Cli::parse_from(arguments);
+    let cli = parse(arguments)?;
     logging::start(cli.log_format);
     match cli.command {
         Command::Run(arguments) => run::execute(&arguments),
@@ -150,6 +174,19 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_line_with_a_slip_may_ask_for_json() {
+        let asks = |arguments: &[&str], variable: Option<&str>| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            asks_for_json(&arguments, variable.map(OsString::from))
+        };
+        assert!(asks(&["sweep", "--log-format", "json", "--nonsense"], None));
+        assert!(asks(&["sweep", "--nonsense", "--log-format=json"], None));
+        assert!(asks(&["sweep", "--nonsense"], Some("json")));
+        assert!(!asks(&["sweep", "json", "--log-format"], None));
+        assert!(!asks(&["sweep", "--nonsense"], Some("text")));
     }
 
     #[test]

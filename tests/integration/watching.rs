@@ -69,6 +69,11 @@ fn a_study_is_watched_while_it_runs_and_after() {
     assert_eq!(page.family("sweep_attempts_ended_total").samples.len(), 9, "all outcomes");
     let commits = &page.family("sweep_commit_duration_seconds").samples;
     assert!(commits.last().expect("a count").value >= 3.0, "{body}");
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/workers/README.md");
+    let manual = std::fs::read_to_string(manual).expect("the manual");
+    for name in page.names() {
+        assert!(manual.contains(&format!("`{name}")), "{name} is not in the manual");
+    }
     let records = page.value("sweep_records_committed_total", &[]);
     let again = Page::read(&get(metrics, "/metrics").1);
     assert!(again.value("sweep_records_committed_total", &[]) >= records);
@@ -149,6 +154,8 @@ fn with_a_json_log_all_of_stderr_is_json() {
     assert_eq!((code, &line["exit_code"]), (Some(2), &2.into()), "{line}");
     assert_eq!(line["message"], "nowhere.yaml: there is no such file");
     assert!(line["hint"].as_str().expect("a hint").starts_with("name an experiment"), "{line}");
+    let (code, line) = failing(&["check", "--nonsense", "--log-format", "json"]);
+    assert_eq!((code, &line["exit_code"]), (Some(2), &2.into()), "{line}");
     let (code, line) = failing(&["toy.yaml", "--log-format", "json", "--progress", "bars"]);
     assert_eq!((code, &line["level"]), (Some(2), &"ERROR".into()), "{line}");
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use crate::address::Address;
-use crate::log::LogFormat;
+use crate::log::{FORMAT_VARIABLE, LogFormat};
 
 /// Options of a worker's session.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,7 +41,7 @@ pub struct WorkerArgs {
         value_enum,
         value_name = "FORMAT",
         default_value_t = LogFormat::Text,
-        env = "SWEEP_LOG_FORMAT",
+        env = FORMAT_VARIABLE,
         hide_env_values = true,
         hide_possible_values = true
     )]

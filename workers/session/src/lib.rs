@@ -45,7 +45,7 @@ mod training;
 pub use address::{Address, AddressError};
 pub use args::WorkerArgs;
 pub use error::SessionError;
-pub use log::{LogFormat, say_error, say_warning, start_log};
+pub use log::{LogFormat, parse, say_error, say_warning, start_log};
 pub use process::run;
 pub use retry::Backoff;
 pub use session::{End, Settings, serve};

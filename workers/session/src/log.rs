@@ -18,6 +18,9 @@ const SUPERVISED_LOG: &str = "warn";
 /// Last words are said whatever `SWEEP_LOG` is.
 const ALWAYS: &str = "sweep_session::log=warn";
 
+/// The environment variable that is like `--log-format`.
+pub(crate) const FORMAT_VARIABLE: &str = "SWEEP_LOG_FORMAT";
+
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// How stderr is written.
@@ -27,6 +30,30 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for programs
     Json,
+}
+
+/// Reads the command line of a worker program. Help, versions and slips end the
+/// process as clap does it, except that a slip is told as JSON where
+/// `SWEEP_LOG_FORMAT` or `--log-format` asks for it.
+#[must_use]
+pub fn parse<A: clap::Parser>() -> A {
+    A::try_parse().unwrap_or_else(|error| {
+        if !error.use_stderr() || !asks_for_json() {
+            error.exit();
+        }
+        start_log(LogFormat::Json, true);
+        let text = error.render().to_string();
+        let text = text.trim_end();
+        say_error(text.strip_prefix("error: ").unwrap_or(text), None);
+        std::process::exit(error.exit_code())
+    })
+}
+
+fn asks_for_json() -> bool {
+    let arguments: Vec<_> = env::args_os().collect();
+    env::var_os(FORMAT_VARIABLE).is_some_and(|format| format == "json")
+        || arguments.iter().any(|argument| argument == "--log-format=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--log-format" && pair[1] == "json")
 }
 
 /// Sets the log up, once for the whole process; a program that has set up its

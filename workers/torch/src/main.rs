@@ -59,7 +59,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = sweep_session::parse();
     // Before the first thread and the first tensor.
     allocator::keep_big_blocks();
     sweep_session::start_log(arguments.session.log_format, arguments.session.supervised);

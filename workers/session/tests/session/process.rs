@@ -134,6 +134,24 @@ async fn with_a_json_log_every_line_is_an_object() {
     assert!(last["hint"].as_str().unwrap().starts_with("coordinator and workers"), "{last}");
 }
 
+#[test]
+fn a_slip_in_the_command_line_is_told_in_the_format_of_the_log() {
+    for (arguments, variable) in
+        [(&["--log-format", "json", "--nonsense"][..], ""), (&["--nonsense"], "json")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sweep-toy-worker"));
+        command.args(arguments).env_remove("SWEEP_LOG_FORMAT");
+        if !variable.is_empty() {
+            command.env("SWEEP_LOG_FORMAT", variable);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let line: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        let message = line["message"].as_str().unwrap();
+        assert!(message.starts_with("unexpected argument '--nonsense' found"), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_crash_for_tests_is_one() {
     let mut coordinator = ScriptedCoordinator::start();
