@@ -38,6 +38,9 @@
 //! 8. [`publisher`] keeps the tables, the summary and the best network of the
 //!    [`run_directory`] up to date through [`results`]; [`progress`] shows what
 //!    goes on. `sweep results` reads a run without any coordinator.
+//! 9. Those who watch see the [`status`] of study and workers: with `sweep
+//!    status`, and as Prometheus's metrics, which [`coordinator::metrics`] counts
+//!    and [`metrics_server`] serves. Watching changes nothing.
 //!
 //! # Who may use whom
 //!
@@ -45,6 +48,7 @@
 //! [`study`]. [`experiment`] fills the types of [`space`], [`study`] and
 //! [`data`], and knows weights files through [`pretrained`]. [`results`] and [`progress`] read [`study`] and [`space`].
 //! [`data_report`] reads what [`data`] has prepared, and writes as [`results`] does.
+//! [`status`] is made of [`study`], by [`coordinator`] or without it.
 //! [`study`] uses [`space`], which uses nothing. The crate `sweep-proto` holds
 //! what crosses the wire, `sweep-session` a worker's side of it, `sweep-worker`
 //! the training; only the last one links libtorch.
@@ -70,6 +74,8 @@ pub mod coordinator;
 pub mod data;
 pub mod data_report;
 pub mod experiment;
+pub mod logging;
+pub mod metrics_server;
 pub mod oracle;
 pub mod plan;
 pub mod pretrained;
@@ -78,5 +84,6 @@ pub mod publisher;
 pub mod results;
 pub mod run_directory;
 pub mod space;
+pub mod status;
 pub mod store;
 pub mod study;

@@ -1,6 +1,5 @@
 //! The `sweep` command: arguments in, exit code out. All else is in the library.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -8,9 +7,7 @@ fn main() -> ExitCode {
     match sweep::commands::execute(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let text = failure.to_string();
-            // A closed stderr must not turn into another exit code.
-            let _ = writeln!(std::io::stderr(), "{text}");
+            failure.report();
             ExitCode::from(failure.exit_code())
         }
     }

@@ -3,8 +3,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use sweep_proto::address::Address;
+
+use crate::coordinator::door::keys::{KeysError, write_secret};
 use crate::data::SPLITS;
 use crate::results::WEIGHTS;
 use crate::results::atomic::write_atomically;
@@ -12,6 +16,8 @@ use crate::store::{Origin, Store, StoreError};
 
 /// Holds the lock; also names the process that has it.
 const LOCK: &str = "lock";
+/// Where the coordinator that has the lock listens.
+const ADDRESS: &str = "address";
 const DATABASE: &str = "study.db";
 const EXPERIMENT: &str = "experiment.yaml";
 /// Folder of the checkpoints from which training may go on.
@@ -204,6 +210,16 @@ impl RunDirectory {
         Ok(store.set_origin(origin)?)
     }
 
+    /// Writes how this machine reaches the coordinator, for `sweep status`; the
+    /// file goes with the lock, and only its owner may read it.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn set_address(&self, address: &Address) -> Result<(), KeysError> {
+        write_secret(&self.path.join(ADDRESS), format!("{}\n", address.line()).as_bytes())
+    }
+
     /// Copies the dataset's `splits.csv` for those who read the run's tables.
     ///
     /// - `dataset`: the dataset's folder
@@ -217,6 +233,40 @@ impl RunDirectory {
         write_atomically(&path, copy)
             .map_err(|error| RunDirectoryError::Io { path, source: error.source })
     }
+}
+
+impl Drop for RunDirectory {
+    fn drop(&mut self) {
+        // One that is left is not looked at: nobody holds the lock then.
+        let _ = fs::remove_file(self.path.join(ADDRESS));
+    }
+}
+
+/// The process on this machine that holds the lock of a run, if there is one.
+///
+/// Looks without touching: who tried the lock might keep a coordinator from it
+/// that starts at this moment.
+#[must_use]
+pub fn holder(path: &Path) -> Option<u32> {
+    let inode = fs::metadata(path.join(LOCK)).ok()?.ino();
+    holder_in(&fs::read_to_string("/proc/locks").ok()?, inode)
+}
+
+/// - `locks`: the text of `/proc/locks`
+fn holder_in(locks: &str, inode: u64) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        // 1: FLOCK  ADVISORY  WRITE 4711 fd:01:262147 0 EOF
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", process, file, ..] = fields[..] else { return None };
+        let (_, number) = file.rsplit_once(':')?;
+        (number.parse() == Ok(inode)).then(|| process.parse().ok())?
+    })
+}
+
+/// Where the coordinator listens that holds the lock, or held it when it was killed.
+#[must_use]
+pub fn address(path: &Path) -> Option<Address> {
+    fs::read_to_string(path.join(ADDRESS)).ok()?.trim().parse().ok()
 }
 
 /// Opens the store of a run for reading, whoever runs it.
@@ -267,6 +317,35 @@ mod tests {
         assert!(error.to_string().ends_with(&expected), "{error}");
         drop(held);
         RunDirectory::lock(&path, false).expect("free again");
+    }
+
+    #[test]
+    fn who_has_a_directory_is_seen_without_touching_its_lock() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        assert_eq!(holder(&path), None, "there is none");
+        let held = RunDirectory::lock(&path, false).expect("locked");
+        let known: Address = "127.0.0.1:7077".parse().expect("an address");
+        held.set_address(&known).expect("written");
+        assert_eq!(holder(&path), Some(std::process::id()));
+        assert_eq!(address(&path), Some(known));
+        drop(held);
+        assert_eq!(holder(&path), None);
+        assert_eq!(address(&path), None);
+    }
+
+    #[test]
+    fn of_all_locks_only_that_of_the_file_counts() {
+        let locks = "\
+1: POSIX  ADVISORY  WRITE 11 fd:01:77 0 EOF
+2: FLOCK  ADVISORY  WRITE 12 fd:01:78 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 13 fd:01:77 0 EOF
+3: FLOCK  ADVISORY  READ 14 fd:01:77 0 EOF
+4: FLOCK  ADVISORY  WRITE 15 fd:01:77 0 EOF
+";
+        assert_eq!(holder_in(locks, 77), Some(15));
+        assert_eq!(holder_in(locks, 76), None);
+        assert_eq!(holder_in("nonsense\n", 77), None);
     }
 
     #[test]

@@ -105,8 +105,7 @@ impl fmt::Display for Address {
             Security::Plain => "http",
             Security::Pinned(_) | Security::Authority => "sweep",
         };
-        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        write!(formatter, "{scheme}://{authority}")
+        write!(formatter, "{scheme}://{}", self.authority())
     }
 }
 
@@ -137,6 +136,12 @@ impl Address {
             line = format!("{line}/{fingerprint}");
         }
         line
+    }
+
+    /// HOST:PORT.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.uri.authority().map_or("", |authority| authority.as_str())
     }
 
     /// `http://HOST:PORT`, whatever is spoken there.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::coordinator::local_workers::LocalWorkersError;
 use crate::data::{ArrayProblem, DataError, TableProblem};
 use crate::experiment::{Experiment, ExperimentError};
+use crate::logging::{self, Level, LogFormat};
 use crate::results::ResultsError;
 use crate::run_directory::RunDirectoryError;
 use crate::store::StoreError;
@@ -37,6 +38,27 @@ impl Failure {
             Kind::Store => 4,
             Kind::Interrupted => 130,
         }
+    }
+
+    /// Says on stderr how the command ended. A closed stderr does not turn into
+    /// another exit code.
+    pub fn report(&self) {
+        match logging::format() {
+            LogFormat::Text => logging::write(&self.to_string()),
+            LogFormat::Json => {
+                let level = if self.kind == Kind::Interrupted { Level::Warn } else { Level::Error };
+                let fields = [
+                    ("hint".to_owned(), self.hint.clone().into()),
+                    ("exit_code".to_owned(), self.exit_code().into()),
+                ];
+                logging::json(level, "sweep", &self.message, fields.into_iter().collect());
+            }
+        }
+    }
+
+    /// What went wrong, without the hint.
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(super) fn bad_input(message: impl fmt::Display) -> Self {

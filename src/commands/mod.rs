@@ -2,15 +2,17 @@
 
 mod cache;
 mod check;
+mod client;
 mod failure;
 mod prepare;
 mod results;
 mod run;
+mod status;
+mod stored;
 mod synth;
 mod worker;
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -18,6 +20,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 pub use failure::Failure;
 
 use crate::experiment::{self, Experiment, Overrides, nearest, parse_override};
+use crate::logging::{self, FORMAT_VARIABLE, LogFormat};
 
 /// Distributed hyperparameter search for libtorch networks.
 #[derive(Debug, Parser)]
@@ -35,12 +38,25 @@ use crate::experiment::{self, Experiment, Overrides, nearest, parse_override};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// How messages and progress are written to stderr: text or json
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = LogFormat::Text,
+        global = true,
+        env = FORMAT_VARIABLE,
+        hide_env_values = true,
+        hide_possible_values = true,
+        display_order = 900
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs a study, or goes on with it (`sweep FILE` does the same)
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Validates an experiment file and shows what it would do; starts nothing
     Check(check::CheckArgs),
     /// Prepares the data of an experiment, and nothing else
@@ -51,6 +67,8 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Shows the tables and summaries of a run, finished or not
     Results(results::ResultsArgs),
+    /// Shows where a study and its workers stand, while it runs or after
+    Status(status::StatusArgs),
     /// Starts a worker for a coordinator that runs elsewhere
     Worker(worker::WorkerArgs),
 }
@@ -75,27 +93,58 @@ impl ExperimentArgs {
         let overrides = Overrides { set: self.set.clone(), fix: self.fix.clone() };
         let experiment = experiment::read(&self.file, &overrides)?;
         for warning in &experiment.warnings {
-            eprintln!("warning: {warning}");
+            logging::warning(warning);
         }
         Ok(experiment)
     }
 }
 
 /// Makes `sweep FILE ...` of the arguments into `sweep run FILE ...`, unless the
-/// first of them is a command, or a word that is much like one.
+/// first of them, after `--log-format`, is a command, or a word that is much like one.
 #[must_use]
 pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     const NO_FILE: [&str; 5] = ["help", "-h", "--help", "-V", "--version"];
-    let Some(first) = arguments.get(1).and_then(|first| first.to_str()) else { return arguments };
+    let position = match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("--log-format") => 3,
+        Some(first) if first.starts_with("--log-format=") => 2,
+        Some(_) | None => 1,
+    };
+    let Some(first) = arguments.get(position).and_then(|first| first.to_str()) else {
+        return arguments;
+    };
     let cli = Cli::command();
     let mut commands = cli.get_subcommands().map(clap::Command::get_name).chain(NO_FILE);
     let is_meant = commands.any(|known| known == first)
         || (!Path::new(first).exists()
             && nearest(first, cli.get_subcommands().map(clap::Command::get_name)).is_some());
     if !is_meant {
-        arguments.insert(1, "run".into());
+        arguments.insert(position, "run".into());
     }
     arguments
+}
+
+/// Reads a command line. Help, versions and slips end the process as clap does it,
+/// unless JSON is asked for and what there is to say goes to stderr.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, Failure> {
+    let error = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    if !error.use_stderr() || !asks_for_json(&arguments, std::env::var_os(FORMAT_VARIABLE)) {
+        error.exit();
+    }
+    logging::start(LogFormat::Json);
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    Err(Failure::bad_input(text.strip_prefix("error: ").unwrap_or(text)))
+}
+
+/// Whether a command line that could not be read asks for JSON.
+fn asks_for_json(arguments: &[OsString], variable: Option<OsString>) -> bool {
+    let pairs = arguments.windows(2);
+    variable.is_some_and(|format| format == "json")
+        || arguments.iter().any(|argument| argument == "--log-format=json")
+        || pairs.into_iter().any(|pair| pair[0] == "--log-format" && pair[1] == "json")
 }
 
 /// Carries out a command line.
@@ -104,23 +153,16 @@ pub fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 ///
 /// How it ended, if not well.
 pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("SWEEP_LOG")
-                .unwrap_or_else(|_| "warn".into()),
-        )
-        .without_time()
-        .with_target(false)
-        .init();
-    match Cli::parse_from(arguments).command {
+    let cli = parse(arguments)?;
+    logging::start(cli.log_format);
+    match cli.command {
         Command::Run(arguments) => run::execute(&arguments),
         Command::Check(arguments) => check::execute(&arguments),
         Command::Prepare(arguments) => prepare::execute(&arguments),
         Command::Synth(arguments) => synth::execute(&arguments),
         Command::Cache(arguments) => cache::execute(&arguments),
         Command::Results(arguments) => results::execute(&arguments),
+        Command::Status(arguments) => status::execute(&arguments),
         Command::Worker(arguments) => worker::execute(&arguments),
     }
 }
@@ -132,6 +174,19 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_line_with_a_slip_may_ask_for_json() {
+        let asks = |arguments: &[&str], variable: Option<&str>| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            asks_for_json(&arguments, variable.map(OsString::from))
+        };
+        assert!(asks(&["sweep", "--log-format", "json", "--nonsense"], None));
+        assert!(asks(&["sweep", "--nonsense", "--log-format=json"], None));
+        assert!(asks(&["sweep", "--nonsense"], Some("json")));
+        assert!(!asks(&["sweep", "json", "--log-format"], None));
+        assert!(!asks(&["sweep", "--nonsense"], Some("text")));
     }
 
     #[test]
@@ -148,11 +203,18 @@ mod tests {
             ["sweep", "run", "--overwrite", "a.yaml"]
         );
         assert_eq!(with(&["sweep", "quickstart"]), ["sweep", "run", "quickstart"]);
+        assert_eq!(
+            with(&["sweep", "--log-format", "json", "a.yaml"]),
+            ["sweep", "--log-format", "json", "run", "a.yaml"]
+        );
         for unchanged in [
             &["sweep"][..],
             &["sweep", "check", "a.yaml"],
             &["sweep", "--help"],
             &["sweep", "chek"],
+            &["sweep", "--log-format", "json", "check", "a.yaml"],
+            &["sweep", "--log-format=json", "check", "a.yaml"],
+            &["sweep", "--log-format"],
         ] {
             assert_eq!(with(unchanged), unchanged);
         }

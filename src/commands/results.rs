@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use crate::experiment;
+use super::stored::{self, Stored};
 use crate::results::{self, Format, Provenance, Results, SUMMARY_TRIALS};
-use crate::run_directory;
-use crate::study::Study;
 
 /// Options of `sweep results`.
 #[derive(Debug, Args)]
@@ -26,17 +24,7 @@ pub(super) struct ResultsArgs {
 }
 
 pub(super) fn execute(arguments: &ResultsArgs) -> Result<(), Failure> {
-    let store = run_directory::open_to_read(&arguments.run)?;
-    let database = arguments.run.join("study.db");
-    let Some(origin) = store.origin()? else {
-        return Err(Failure::bad_input(format!("{}: no study was started", database.display()))
-            .with_hint("its `sweep` ended before the data was ready; run it again"));
-    };
-    let experiment = experiment::parse(&origin.experiment, &database)?;
-    let mut study = Study::new(experiment.settings.clone());
-    study
-        .replay(&store.records()?)
-        .map_err(|error| Failure::unexpected(format!("{}: {error}", database.display())))?;
+    let Stored { experiment, origin, study, .. } = stored::read(&arguments.run)?;
     let provenance = Provenance {
         seed: experiment.settings.seed,
         dataset_digest: origin.dataset,

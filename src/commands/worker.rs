@@ -8,6 +8,7 @@ use std::process::Command;
 use clap::Args;
 
 use super::Failure;
+use crate::logging::{self, FORMAT_VARIABLE};
 
 /// The worker program's name.
 const PROGRAM: &str = "sweep-worker";
@@ -31,6 +32,7 @@ pub(super) fn execute(arguments: &WorkerArgs) -> Result<(), Failure> {
         // Not as an argument: those are for all users of the machine to see.
         command.env("SWEEP_JOIN", coordinator);
     }
+    command.env(FORMAT_VARIABLE, logging::format().to_string());
     let error = command.args(&arguments.rest).exec();
     Err(Failure::unexpected(format!("cannot start {}: {error}", program.display())))
 }

@@ -6,14 +6,17 @@
 //! them durable before sending a reply.
 
 mod checkpoints;
+mod watching;
 
 use std::collections::VecDeque;
 
 use sweep_proto::v1::Specification;
 
 use super::leases::{Leases, Worker};
+use super::workers::Workers;
 use crate::oracle::{Oracle, Proposal, Stopping, Suggestion};
 use crate::space::HyperParameters;
+use crate::status::Tally;
 use crate::study::{
     AttemptId, Checkpoint, CheckpointId, Ended, Measurement, Outcome, Record, Stage, Stamped,
     Study, Trial, TrialId, TrialState,
@@ -60,8 +63,8 @@ pub enum Event {
         reply_to: ReplyTo,
         /// Its attempt.
         id: AttemptId,
-        /// The worker's process.
-        instance: u64,
+        /// The worker.
+        worker: Worker,
     },
     /// A worker has measured epochs.
     Report {
@@ -167,7 +170,11 @@ pub trait Planner: Send {
 pub struct Search {
     /// Folded from all records so far.
     study: Study,
+    /// Counts of the study's trials.
+    tally: Tally,
     leases: Leases,
+    /// For those who watch; decides nothing.
+    workers: Workers,
     oracle: Box<dyn Oracle>,
     stopping: Option<Box<dyn Stopping>>,
     planner: Box<dyn Planner>,
@@ -204,8 +211,10 @@ impl Search {
         let hours_end_ms =
             study.settings.hours.map(|hours| now.monotonic_ms + (hours * 3_600_000.0) as u64);
         Self {
+            tally: Tally::of(&study),
             study,
             leases,
+            workers: Workers::default(),
             oracle,
             stopping,
             planner,
@@ -242,8 +251,8 @@ impl Search {
         let mut step = Step { search: self, now, decision: Decision::default() };
         match event {
             Event::Acquire { reply_to, worker } => step.on_acquire(reply_to, worker),
-            Event::Heartbeat { reply_to, id, instance } => {
-                step.on_heartbeat(reply_to, id, instance);
+            Event::Heartbeat { reply_to, id, worker } => {
+                step.on_heartbeat(reply_to, id, &worker);
             }
             Event::Report { reply_to, id, measurements } => {
                 step.on_report(reply_to, id, measurements);
@@ -266,6 +275,7 @@ impl Search {
     /// Panics when the study and the leases contradict each other.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
+        assert_eq!(self.tally, Tally::of(&self.study), "what is counted is what there is");
         for id in self.leases.all() {
             let attempt = self.study.attempt(id).expect("a leased attempt exists");
             assert_eq!(attempt.outcome, None, "a leased attempt is open: {id:?}");
@@ -302,6 +312,7 @@ impl Search {
 
 impl Step<'_> {
     fn on_acquire(&mut self, reply_to: ReplyTo, worker: Worker) {
+        self.search.workers.hear(&worker, self.now);
         // An answer that was lost on its way: the same attempt again.
         if let Some(id) = self.search.leases.held_by(&worker) {
             let deadline_ms = self.deadline_ms();
@@ -314,13 +325,17 @@ impl Step<'_> {
         self.search.parked.push_back((reply_to, worker, until_ms));
     }
 
-    fn on_heartbeat(&mut self, reply_to: ReplyTo, id: AttemptId, instance: u64) {
-        let reply = self.hear_of(id, Some(instance));
+    fn on_heartbeat(&mut self, reply_to: ReplyTo, id: AttemptId, worker: &Worker) {
+        let reply = self.hear_of(id, Some(worker.instance));
+        if reply != Reply::Unknown {
+            self.search.workers.hear(worker, self.now);
+        }
         self.reply(reply_to, reply);
     }
 
     fn on_report(&mut self, reply_to: ReplyTo, id: AttemptId, measurements: Vec<Measurement>) {
         let mut reply = self.hear_of(id, None);
+        self.hear_of_holder(id, false);
         for measurement in measurements {
             if reply != Reply::Continue {
                 break;
@@ -362,6 +377,7 @@ impl Step<'_> {
     }
 
     fn on_complete(&mut self, reply_to: ReplyTo, id: AttemptId, outcome: Outcome) {
+        self.hear_of_holder(id, outcome == Outcome::Released);
         let Some(attempt) = self.search.study.attempt(id) else {
             self.reply(reply_to, Reply::Unknown);
             return;
@@ -382,6 +398,7 @@ impl Step<'_> {
     }
 
     fn on_worker_gone(&mut self, name: &str, message: &str) {
+        self.search.workers.forget_all(name);
         for id in self.search.leases.of_worker(|worker| worker == name) {
             self.end_attempt(id, Outcome::WorkerDied { message: message.to_owned() });
         }
@@ -392,6 +409,7 @@ impl Step<'_> {
             let seconds = self.search.lease_ms / 1000;
             self.lose_worker(id, &format!("not heard of for {seconds} s"));
         }
+        self.search.workers.forget_silent(self.search.lease_ms, self.now);
         let over = self.search.hours_end_ms.is_some_and(|end| end <= self.now.monotonic_ms);
         if over && self.search.study.ended.is_none() {
             self.end_study(Ended::Hours);
@@ -556,10 +574,22 @@ impl Step<'_> {
         if self.search.leases.withdraw(id.trial, id.execution) {
             self.record(Record::AttemptResumed { id });
             let instance = instance.unwrap_or_default();
-            self.search.leases.grant(id, &Worker { name: worker, instance }, deadline_ms);
+            let worker = Worker { name: worker, instance, device: String::new() };
+            self.search.leases.grant(id, &worker, deadline_ms);
         }
         // Else a newer attempt is under way: whoever finishes first counts.
         Reply::Continue
+    }
+
+    /// A sign of life, perhaps the last, that says no more than its attempt.
+    fn hear_of_holder(&mut self, id: AttemptId, leaves: bool) {
+        let Search { leases, workers, .. } = &mut *self.search;
+        let Some(lease) = leases.get(id) else { return };
+        match lease.instance {
+            Some(instance) if leaves => workers.forget(&lease.worker, instance),
+            Some(instance) => workers.hear_again(&lease.worker, instance, self.now),
+            None => {}
+        }
     }
 
     /// Whether a result of this attempt could still count.
@@ -740,7 +770,15 @@ impl Step<'_> {
 
     fn record(&mut self, record: Record) {
         let stamped = Stamped { at_ms: self.now.unix_ms, record };
-        self.search.study.apply(&stamped).expect("a record made from the study fits the study");
+        let Search { study, tally, .. } = &mut *self.search;
+        let trial = Tally::trial_of(&stamped.record).map(|trial| trial.0 as usize);
+        if let Some(before) = trial.and_then(|index| study.trials.get(index)) {
+            tally.remove(before);
+        }
+        study.apply(&stamped).expect("a record made from the study fits the study");
+        if let Some(after) = trial.and_then(|index| study.trials.get(index)) {
+            tally.add(after, &study.settings.objective);
+        }
         self.decision.records.push(stamped);
     }
 

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use sweep_proto::VERSION;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::decide::{Decision, Event, Now, Reply, ReplyTo, Search};
+use crate::status::Status;
 use crate::store::{Store, StoreError};
 use crate::study::{AttemptId, Outcome, Stamped, Study};
 
@@ -33,12 +35,20 @@ const NOBODY: ReplyTo = ReplyTo(u64::MAX);
 pub trait Observer: Send {
     /// - `study`: with `committed` folded in
     fn observe(&mut self, study: &Study, committed: &[Stamped]);
+
+    /// Sees, before that, how long it took to make the batch durable.
+    fn commit_took(&mut self, _duration: Duration) {}
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn observe(&mut self, study: &Study, committed: &[Stamped]) {
         self.0.observe(study, committed);
         self.1.observe(study, committed);
+    }
+
+    fn commit_took(&mut self, duration: Duration) {
+        self.0.commit_took(duration);
+        self.1.commit_took(duration);
     }
 }
 
@@ -80,6 +90,8 @@ enum Envelope {
         event: Event,
         reply: Option<(ReplyTo, oneshot::Sender<Reply>)>,
     },
+    /// Say where things stand, once what came before is durable.
+    Status(oneshot::Sender<Status>),
     /// Decide what came before, and end.
     Close,
 }
@@ -129,6 +141,25 @@ impl Handle {
     /// When the dispatcher has ended.
     pub async fn tell(&self, event: Event) -> Result<(), Ending> {
         self.events.send(Envelope::Event { event, reply: None }).await.map_err(|_| Ending)
+    }
+}
+
+impl Handle {
+    /// Where the study and its workers stand; all of it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// When the dispatcher has ended.
+    pub async fn status(&self) -> Result<Status, Ending> {
+        let (sender, receiver) = oneshot::channel();
+        self.events.send(Envelope::Status(sender)).await.map_err(|_| Ending)?;
+        receiver.await.map_err(|_| Ending)
+    }
+
+    /// How many events wait for the dispatcher.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.events.max_capacity() - self.events.capacity()
     }
 }
 
@@ -198,6 +229,7 @@ impl Body {
             let now = self.clock.now();
             let mut is_open = batch.is_some();
             let mut decisions = Vec::new();
+            let mut watchers = Vec::new();
             for envelope in batch.unwrap_or_default() {
                 match envelope {
                     Envelope::Event { event, reply } => {
@@ -206,11 +238,13 @@ impl Body {
                         }
                         decisions.push(self.search.decide(now, event));
                     }
+                    Envelope::Status(sender) => watchers.push(sender),
                     Envelope::Close => is_open = false,
                 }
             }
             decisions.push(self.search.decide(now, Event::Tick));
             self.carry_out(decisions)?;
+            self.tell(watchers);
             if !is_open {
                 return Ok(self.search.study().clone());
             }
@@ -225,10 +259,12 @@ impl Body {
             replies.extend(decision.replies);
         }
         if !records.is_empty() {
+            let begun = Instant::now();
             if let Err(error) = self.store.append(&records) {
                 self.phase.send_replace(Phase::StoreFailed);
                 return Err(error);
             }
+            self.observer.commit_took(begun.elapsed());
             self.observer.observe(self.search.study(), &records);
         }
         let mut undelivered = Vec::new();
@@ -247,6 +283,18 @@ impl Body {
             });
         }
         self.take_back(undelivered)
+    }
+
+    /// Answers those who watch; one look is enough for all.
+    fn tell(&self, watchers: Vec<oneshot::Sender<Status>>) {
+        if watchers.is_empty() {
+            return;
+        }
+        let status = self.search.status(self.clock.now(), VERSION);
+        for watcher in watchers {
+            // It may have left meanwhile.
+            let _ = watcher.send(status.clone());
+        }
     }
 
     /// Gives back what was leased to callers that had left while they waited.

@@ -17,6 +17,8 @@ pub struct Worker {
     pub name: String,
     /// Drawn by the process when it starts.
     pub instance: u64,
+    /// What it trains on, for people.
+    pub device: String,
 }
 
 /// An attempt in a worker's hands.
@@ -85,8 +87,8 @@ impl Leases {
 
     /// Leases an attempt.
     pub fn grant(&mut self, id: AttemptId, worker: &Worker, deadline_ms: u64) {
-        let Worker { name, instance } = worker.clone();
-        self.open.insert(id, Lease { worker: name, instance: Some(instance), deadline_ms });
+        let (name, instance) = (worker.name.clone(), Some(worker.instance));
+        self.open.insert(id, Lease { worker: name, instance, deadline_ms });
     }
 
     /// Renews a lease; whether there was one.
@@ -137,6 +139,23 @@ impl Leases {
     #[must_use]
     pub fn of_trial(&self, trial: TrialId) -> Vec<AttemptId> {
         self.select(|id, _| id.trial == trial)
+    }
+
+    /// The lease of an attempt, while it is open.
+    #[must_use]
+    pub fn get(&self, id: AttemptId) -> Option<&Lease> {
+        self.open.get(&id)
+    }
+
+    /// All open leases.
+    pub fn open(&self) -> impl Iterator<Item = (&AttemptId, &Lease)> {
+        self.open.iter()
+    }
+
+    /// How many executions are in the queue.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// All open attempts.

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::decide::Event;
 use super::dispatcher::{Handle, Phase};
+use crate::logging::{self, FORMAT_VARIABLE};
 
 /// A worker that lived for less died of its set-up, not of a trial.
 const QUICK_DEATH: Duration = Duration::from_secs(5);
@@ -171,6 +172,7 @@ impl LocalWorkers {
             .arg(GRACE_SECONDS.to_string())
             // Not as an argument: those are for all users of the machine to see.
             .env("SWEEP_JOIN", self.coordinator.line())
+            .env(FORMAT_VARIABLE, logging::format().to_string())
             .env("SWEEP_THREADS", self.threads_each().to_string())
             .stdin(Stdio::piped())
             .stdout(output)

@@ -5,8 +5,9 @@
 //! batches, writes the records of a batch in one transaction and only then
 //! replies. The [`service`] turns gRPC calls into events; files go past it in
 //! chunks, and those of [`checkpoints`] are kept in step with the records. Nobody
-//! gets at it but through the [`door`].
-//! [`local_workers`] starts worker processes and says when one has died.
+//! gets at it but through the [`door`]. [`local_workers`] starts worker processes and
+//! says when one has died; [`workers`] remembers who was heard of, and [`metrics`]
+//! counts, for those who watch.
 
 pub mod checkpoints;
 pub mod decide;
@@ -14,7 +15,9 @@ pub mod dispatcher;
 pub mod door;
 pub mod leases;
 pub mod local_workers;
+pub mod metrics;
 pub mod service;
 mod transfer;
+pub mod workers;
 
 pub use decide::{Decision, Event, Planner, Reply, Search};

@@ -139,9 +139,8 @@ impl Coordinator for Service {
                 worker.version
             )));
         }
-        check_name("worker.name", &worker.name)?;
+        let worker = checked_worker(worker)?;
         tracing::debug!("{} ({}) asks for an execution", worker.name, worker.device);
-        let worker = Worker { name: worker.name, instance: worker.instance };
         let reply = self.handle.ask(|reply_to| Event::Acquire { reply_to, worker }).await?;
         let answer = match reply {
             Reply::Assigned { id, specification, seed, checkpoint, keep_checkpoint } => {
@@ -172,8 +171,8 @@ impl Coordinator for Service {
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         let request = request.into_inner();
         let id = required(request.id, "id")?.into();
-        let instance = required(request.worker, "worker")?.instance;
-        let verdict = self.verdict(|reply_to| Event::Heartbeat { reply_to, id, instance }).await?;
+        let worker = checked_worker(required(request.worker, "worker")?)?;
+        let verdict = self.verdict(|reply_to| Event::Heartbeat { reply_to, id, worker }).await?;
         Ok(Response::new(v1::HeartbeatResponse { verdict: verdict.into() }))
     }
 
@@ -246,6 +245,14 @@ impl Coordinator for Service {
         }
     }
 
+    async fn status(
+        &self,
+        _: Request<v1::StatusRequest>,
+    ) -> Result<Response<v1::StatusResponse>, Status> {
+        let status = self.handle.status().await?;
+        Ok(Response::new(v1::StatusResponse::from(&status)))
+    }
+
     type FetchCheckpointStream = ReceiverStream<Result<v1::CheckpointChunk, Status>>;
 
     async fn fetch_checkpoint(
@@ -310,6 +317,15 @@ fn check_name(field: &str, name: &str) -> Result<(), Status> {
         )));
     }
     Ok(())
+}
+
+fn checked_worker(worker: v1::Worker) -> Result<Worker, Status> {
+    check_name("worker.name", &worker.name)?;
+    if !worker.device.is_empty() {
+        check_name("worker.device", &worker.device)?;
+    }
+    let v1::Worker { name, instance, device, .. } = worker;
+    Ok(Worker { name, instance, device })
 }
 
 fn checked_epoch(epoch: u32) -> Result<u32, Status> {

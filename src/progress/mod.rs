@@ -1,16 +1,17 @@
 //! What a person sees on stderr while a study goes on.
 //!
 //! On a terminal: a bar for the study and a line for each worker; elsewhere one
-//! plain line an event. What is said is made of plain functions ([`events`],
+//! plain line an event, or one JSON object. What is said is made of plain functions ([`events`],
 //! [`panel`]); this module only decides where it goes. Data goes to stdout and
 //! never passes here.
 
 mod bars;
 pub mod events;
+mod json;
 pub mod panel;
 mod preparation;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::ProgressDrawTarget;
@@ -19,7 +20,9 @@ pub use preparation::PreparationBar;
 
 use bars::Bars;
 use panel::{Workers, study_line};
+use serde_json::Map;
 
+use crate::logging::{self, LogFormat, write};
 use crate::results::time::clock;
 use crate::study::{Record, Stamped, Study};
 
@@ -30,15 +33,30 @@ pub enum Mode {
     Bars,
     /// One plain line an event.
     Lines,
+    /// One JSON object an event, in a line.
+    Json,
     /// Not at all.
     Quiet,
 }
 
 impl Mode {
-    /// Bars if stderr is a terminal, else lines.
+    /// Bars if stderr is a terminal, else lines; JSON where the log is JSON.
     #[must_use]
     pub fn of_stderr() -> Self {
-        if io::stderr().is_terminal() { Self::Bars } else { Self::Lines }
+        match logging::format() {
+            LogFormat::Text if io::stderr().is_terminal() => Self::Bars,
+            LogFormat::Text => Self::Lines,
+            LogFormat::Json => Self::Json,
+        }
+    }
+
+    /// Lines, in the format of the log.
+    #[must_use]
+    pub fn lines() -> Self {
+        match logging::format() {
+            LogFormat::Text => Self::Lines,
+            LogFormat::Json => Self::Json,
+        }
     }
 }
 
@@ -53,6 +71,7 @@ pub struct Progress {
 enum Display {
     Bars(Bars),
     Lines,
+    Json,
     Quiet,
 }
 
@@ -63,6 +82,7 @@ impl Progress {
         let display = match mode {
             Mode::Bars => Display::Bars(Bars::new(ProgressDrawTarget::stderr())),
             Mode::Lines => Display::Lines,
+            Mode::Json => Display::Json,
             Mode::Quiet => Display::Quiet,
         };
         Self { display, workers: Workers::default() }
@@ -98,7 +118,14 @@ impl Progress {
             Display::Lines => {
                 for stamped in committed {
                     if let Some(event) = events::event(study, &stamped.record) {
-                        write_line(&timed(stamped.at_ms, &event.text));
+                        write(&timed(stamped.at_ms, &event.text));
+                    }
+                }
+            }
+            Display::Json => {
+                for stamped in committed {
+                    if let Some(event) = events::event(study, &stamped.record) {
+                        json::write_event(study, stamped, &event);
                     }
                 }
             }
@@ -112,6 +139,7 @@ impl Progress {
         match &self.display {
             Display::Bars(bars) => bars.line(text),
             Display::Lines => plain_line(text),
+            Display::Json => json::write_message(text, Map::new()),
             Display::Quiet => {}
         }
     }
@@ -120,7 +148,7 @@ impl Progress {
     pub fn finish(&mut self) {
         match &mut self.display {
             Display::Bars(bars) => bars.finish(),
-            Display::Lines | Display::Quiet => {}
+            Display::Lines | Display::Json | Display::Quiet => {}
         }
     }
 }
@@ -128,12 +156,7 @@ impl Progress {
 /// A line with the present time.
 fn plain_line(text: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    write_line(&timed(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), text));
-}
-
-fn write_line(text: &str) {
-    // Unlike `eprintln!`, does not panic when nobody reads any more.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    write(&timed(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), text));
 }
 
 fn timed(at_ms: u64, text: &str) -> String {

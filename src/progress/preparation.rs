@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::bars::style;
-use super::{Mode, plain_line};
+use super::{Mode, json, plain_line};
 use crate::data::Progress;
 
 /// One bar, or a line every tenth of the way; safe to share between threads.
@@ -34,6 +34,11 @@ impl PreparationBar {
     fn say(&self, phase: &Phase) {
         match self.mode {
             Mode::Lines => plain_line(&phase_text(phase)),
+            Mode::Json => {
+                let numbers = [("done", phase.done), ("total", phase.total)];
+                let fields = numbers.map(|(name, number)| (name.to_owned(), number.into()));
+                json::write_message(&phase_text(phase), fields.into_iter().collect());
+            }
             Mode::Bars | Mode::Quiet => {}
         }
     }
@@ -53,7 +58,7 @@ impl Progress for PreparationBar {
                 bar.set_prefix(what.to_owned());
                 bar
             }
-            Mode::Lines | Mode::Quiet => ProgressBar::hidden(),
+            Mode::Lines | Mode::Json | Mode::Quiet => ProgressBar::hidden(),
         };
         let phase = Phase { what: what.to_owned(), total, done: 0, bar };
         self.say(&phase);

@@ -107,7 +107,7 @@ fn settings() -> Settings {
 }
 
 impl Site {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::of(Box::new(RandomSearch::new(space()))).await
     }
 

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use crate::data::cache::{self, Entry, Kind, Rule};
 use crate::data::cache_dir;
+use crate::logging;
 use crate::results::time::iso8601;
 
 /// So many digits of a digest are shown: enough to tell datasets apart.
@@ -82,7 +83,7 @@ fn prune(arguments: &PruneArgs) -> Result<(), Failure> {
         } else if cache::remove(&folder, entry)? {
             println!("removed {}", described(entry));
         } else {
-            eprintln!("warning: {} is in use by now", described(entry));
+            logging::warning(format_args!("{} is in use by now", described(entry)));
             continue;
         }
         removed.push(entry);

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{ExperimentArgs, Failure};
 use crate::data;
 use crate::experiment::Experiment;
+use crate::logging;
 use crate::oracle::{Proposal, Suggestion};
 use crate::results::search_space_summary;
 use crate::space::HyperParameters;
@@ -81,7 +82,7 @@ struct Findings<'a> {
 pub(super) fn execute(arguments: &CheckArgs) -> Result<(), Failure> {
     let mut experiment = arguments.experiment.read()?;
     for warning in experiment.inspect_weights(true)? {
-        eprintln!("warning: {warning}");
+        logging::warning(warning);
     }
     let (shape, classes) =
         data::survey(&experiment.data).map_err(|error| Failure::of_data(error, &experiment))?;

@@ -13,6 +13,7 @@ use super::{ExperimentArgs, Failure, run};
 use crate::data::{self, Overview, Prepared, overview};
 use crate::data_report::{self, Subject, check_place};
 use crate::experiment::Experiment;
+use crate::logging;
 use crate::progress::{Mode, PreparationBar};
 
 /// Options of `sweep prepare`.
@@ -64,7 +65,7 @@ pub(super) fn execute(arguments: &PrepareArgs) -> Result<(), Failure> {
     let skipped = overview.total.skipped;
     if skipped > 0 {
         let all = skipped + overview.total.tracks;
-        eprintln!("warning: {skipped} of {all} {} are left out", overview.unit);
+        logging::warning(format_args!("{skipped} of {all} {} are left out", overview.unit));
     }
     if let Some(path) = report {
         let subject = Subject {

@@ -1,6 +1,7 @@
 //! While a study goes on: the coordinator, its local workers, and the signals
 //! that end them early.
 
+use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,8 +17,10 @@ use crate::coordinator::checkpoints::CheckpointFiles;
 use crate::coordinator::decide::{Event, Search};
 use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
+use crate::coordinator::metrics::Metrics;
 use crate::coordinator::service::Service;
 use crate::data::Prepared;
+use crate::metrics_server::Site;
 use crate::plan::ExperimentPlan;
 use crate::progress::Progress;
 use crate::publisher::{Publication, Publisher, Screen};
@@ -79,6 +82,11 @@ impl Running<'_> {
                 .with_hint("choose another port with --listen, or leave it out for a free one")
         })?;
         let address = listener.local_addr().map_err(Failure::unexpected)?;
+        self.directory.set_address(&self.opening.local(address)?)?;
+        let metrics_listener = match self.arguments.metrics {
+            Some(address) => Some(listen_for_metrics(address).await?),
+            None => None,
+        };
         let mut signals = Signals::listen()?;
         let screen = Screen::new(Progress::new(self.arguments.progress.into()));
         if self.arguments.open.listen.is_some() {
@@ -87,7 +95,14 @@ impl Running<'_> {
 
         let publisher = Publisher::start(publication, screen.clone());
         let lost = tidy_checkpoints(self.directory, &study)?;
-        let dispatcher = self.dispatcher(study, store, plan, publisher);
+        let metrics = Metrics::new(&study.settings.study);
+        let dispatcher = self.dispatcher(study, store, plan, publisher, metrics.clone());
+        if let Some(listener) = metrics_listener {
+            let address = listener.local_addr().map_err(Failure::unexpected)?;
+            screen.message(&format!("metrics: http://{address}/metrics"));
+            let site = Site { metrics, handle: dispatcher.handle.clone() };
+            tokio::spawn(site.serve(listener));
+        }
         for checkpoint in lost {
             // Fails only when the store has failed, which `close` reports.
             let _ = dispatcher.handle.tell(Event::CheckpointLost { checkpoint }).await;
@@ -134,6 +149,7 @@ impl Running<'_> {
         store: Store,
         plan: ExperimentPlan,
         publisher: Publisher,
+        metrics: Metrics,
     ) -> Dispatcher {
         let clock = Clock::start();
         let oracle = plan.search().oracle(plan.space());
@@ -142,7 +158,7 @@ impl Running<'_> {
         let mut search =
             Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
-        let observer = Box::new((publisher, self.checkpoints()));
+        let observer = Box::new((metrics, (publisher, self.checkpoints())));
         Dispatcher::start(search, store, observer, clock, first)
     }
 
@@ -198,6 +214,13 @@ impl Running<'_> {
             }
         }
     }
+}
+
+async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::bad_input(format!("cannot serve metrics on {address}: {error}"))
+            .with_hint("choose another port with --metrics")
+    })
 }
 
 /// Removes what no record of the study names among its checkpoints. Returns

@@ -4,6 +4,7 @@ mod live;
 mod opening;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -14,6 +15,8 @@ use super::{ExperimentArgs, Failure, worker};
 use crate::coordinator::local_workers;
 use crate::data::{self, Prepared};
 use crate::experiment::{Difference, Experiment};
+use crate::logging::{self, LogFormat};
+use crate::metrics_server;
 use crate::oracle::Suggestion;
 use crate::plan::ExperimentPlan;
 use crate::progress::{Mode, PreparationBar};
@@ -48,6 +51,12 @@ pub(super) struct RunArgs {
     /// After how many seconds of silence a worker counts as lost
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     lease: u64,
+    /// Where metrics for Prometheus are served: IP:PORT, or a port of loopback
+    ///
+    /// Below it are /metrics and, for probes, /healthz: 200 while the study goes
+    /// on, else 503. Everyone who reaches it may read them.
+    #[arg(long, value_name = "ADDR", value_parser = metrics_server::parse_address)]
+    metrics: Option<SocketAddr>,
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
     progress: ProgressMode,
@@ -71,7 +80,7 @@ impl From<ProgressMode> for Mode {
     fn from(mode: ProgressMode) -> Self {
         match mode {
             ProgressMode::Auto => Self::of_stderr(),
-            ProgressMode::Lines => Self::Lines,
+            ProgressMode::Lines => Self::lines(),
             ProgressMode::Bars => Self::Bars,
             ProgressMode::Quiet => Self::Quiet,
         }
@@ -79,6 +88,10 @@ impl From<ProgressMode> for Mode {
 }
 
 pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
+    if arguments.progress == ProgressMode::Bars && logging::format() == LogFormat::Json {
+        return Err(Failure::bad_input("--progress bars cannot be shown with --log-format json")
+            .with_hint("leave one of the two out, or show --progress lines"));
+    }
     let mut experiment = arguments.experiment.read()?;
     // None are allowed to be absent, so that there are no warnings.
     experiment.inspect_weights(false)?;
@@ -103,12 +116,13 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     };
     let prepared = prepare_data(&experiment, arguments.progress.into())?;
     for skipped in &prepared.manifest.skipped {
-        eprintln!("warning: {} is left out: {}", skipped.path.display(), skipped.reason);
+        let path = skipped.path.display();
+        logging::warning(format_args!("{path} is left out: {}", skipped.reason));
     }
     experiment.check(&prepared.manifest.input_shape, &prepared.manifest.classes)?;
     let origin = settle_origin(&experiment, origin, &prepared, &directory, &mut store)?;
     for extension in extensions {
-        eprintln!("extended: {extension}");
+        logging::note(format_args!("extended: {extension}"));
     }
 
     let mut study = Study::new(experiment.settings.clone());
@@ -122,7 +136,7 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         // Lost ones matter only if the study goes on, and are looked for then.
         let _lost = tidy_checkpoints(&directory, &study)?;
         publication.publish(&study)?;
-        eprintln!("{message}");
+        logging::note(message);
         return conclude(&study, plan.space(), &directory);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -167,10 +181,10 @@ pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepar
         .map_err(|error| Failure::of_data(error, experiment))?;
     // What the file alone tells is said already.
     if experiment.data.leaks_in(&prepared.manifest) && !experiment.data.leaks() {
-        eprintln!("warning: {}", experiment.leak());
+        logging::warning(experiment.leak());
     }
     for message in prepared.manifest.gaps() {
-        eprintln!("warning: {message}");
+        logging::warning(message);
     }
     Ok(prepared)
 }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod stopping;
+mod watching;
 
 use proptest::prelude::*;
 use sweep_proto::v1::{self, Specification, Training};
@@ -73,7 +74,7 @@ fn units(min: i64, max: i64) -> Space {
 
 fn worker(name: &str) -> Worker {
     let instance = name.bytes().map(u64::from).sum();
-    Worker { name: name.to_owned(), instance }
+    Worker { name: name.to_owned(), instance, device: "cpu".to_owned() }
 }
 
 fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {
@@ -149,8 +150,8 @@ impl Script {
     }
 
     fn heartbeat(&mut self, id: AttemptId, name: &str) -> Reply {
-        let instance = worker(name).instance;
-        self.ask(|reply_to| Event::Heartbeat { reply_to, id, instance }).expect("a reply")
+        let worker = worker(name);
+        self.ask(|reply_to| Event::Heartbeat { reply_to, id, worker }).expect("a reply")
     }
 
     fn report(&mut self, id: AttemptId, measurements: Vec<Measurement>) -> Reply {

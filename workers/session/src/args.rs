@@ -9,6 +9,8 @@ use sweep_proto::address::Address;
 use sweep_proto::connect::Credentials;
 use sweep_proto::secret::Token;
 
+use crate::log::{FORMAT_VARIABLE, LogFormat};
+
 /// Options of a worker's session.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerArgs {
@@ -79,6 +81,18 @@ pub struct WorkerArgs {
     /// Leave when there was nothing to train for this long
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub idle_timeout: Option<u64>,
+
+    /// How the log is written to stderr: text or json
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = LogFormat::Text,
+        env = FORMAT_VARIABLE,
+        hide_env_values = true,
+        hide_possible_values = true
+    )]
+    pub log_format: LogFormat,
 
     /// End at once when standard input closes, because the `sweep` that
     /// started this worker is gone; leave with a checkpoint when it says something

@@ -34,6 +34,7 @@ mod error;
 mod fetching;
 mod hex;
 mod link;
+mod log;
 mod process;
 mod reporting;
 mod retry;
@@ -44,6 +45,7 @@ mod training;
 
 pub use args::WorkerArgs;
 pub use error::SessionError;
+pub use log::{LogFormat, parse, say_error, say_warning, start_log};
 pub use process::run;
 pub use retry::Backoff;
 pub use session::{Departure, End, Settings, serve};

@@ -1,7 +1,7 @@
-//! A worker as a process: log, signals, exit code.
+//! A worker as a process: signals, exit code.
 
 use std::env;
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,20 +9,14 @@ use std::time::Duration;
 use sweep_proto::connect::{self, ConnectError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::WorkerArgs;
 use crate::error::SessionError;
+use crate::log::{say_error, start_log};
 use crate::retry::Backoff;
 use crate::session::{Departure, End, Settings, serve};
 use crate::trainer::Trainer;
 use crate::training::TrainingThread;
-
-/// Filter of the log when `SWEEP_LOG` is not set.
-const LOG: &str = "warn,sweep_session=info,sweep_worker=info";
-
-/// Under a `sweep` that shows progress itself, only what went wrong.
-const SUPERVISED_LOG: &str = "warn";
 
 /// Why a worker ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +59,7 @@ impl ProcessError {
 ///
 /// Ends the process itself if the trainer does not stop in time.
 pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
-    start_log(args.supervised);
+    start_log(args.log_format, args.supervised);
     let (telling, departure) = watch::channel(Departure::Stay);
     if args.supervised {
         end_with_standard_input(telling.clone());
@@ -77,10 +71,7 @@ pub fn run<T: Trainer>(args: &WorkerArgs, trainer: T) -> ExitCode {
     let code = match &result {
         Ok(End::StudyOver | End::Left | End::EnoughTrials | End::Idle) => 0,
         Err(error) => {
-            eprintln!("error: {error}");
-            if let Some(hint) = error.hint() {
-                eprintln!("\nhint: {hint}");
-            }
+            say_error(error, error.hint());
             1
         }
     };
@@ -152,23 +143,6 @@ fn tell(telling: &watch::Sender<Departure>, departure: Departure) {
         *told = before.max(departure);
         *told != before
     });
-}
-
-fn start_log(supervised: bool) {
-    let default = if supervised { SUPERVISED_LOG } else { LOG };
-    let filter = EnvFilter::builder()
-        .parse(env::var("SWEEP_LOG").unwrap_or_else(|_| default.to_owned()))
-        .unwrap_or_else(|error| {
-            eprintln!("warning: SWEEP_LOG is ignored: {error}");
-            EnvFilter::new(default)
-        });
-    // A program that has set up its own log keeps it.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .try_init()
-        .ok();
 }
 
 /// Ends the process as soon as standard input closes. The supervisor holds the

@@ -150,9 +150,10 @@ pub(crate) fn open(choice: DeviceChoice, threads: Option<u16>) -> Result<OpenDev
     match choice {
         DeviceChoice::Cpu => Ok(cpu),
         DeviceChoice::Auto => Ok(cuda(0).unwrap_or_else(|error| {
-            // The session sets up logging only later.
             if Path::new(DRIVER).exists() {
-                eprintln!("warning: this machine has a GPU, but trains on the CPU: {error}");
+                sweep_session::say_warning(format_args!(
+                    "this machine has a GPU, but trains on the CPU: {error}"
+                ));
             }
             cpu
         })),

@@ -59,22 +59,21 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = sweep_session::parse();
     // Before the first thread and the first tensor.
     allocator::keep_big_blocks();
+    sweep_session::start_log(arguments.session.log_format, arguments.session.supervised);
     match device::open(arguments.device, arguments.threads) {
         Ok(device) => {
             if let Err(error) = device.limit_memory() {
-                // The session sets up logging only later.
-                eprintln!("warning: this process's memory cannot be limited: {error}");
+                sweep_session::say_warning(format_args!(
+                    "this process's memory cannot be limited: {error}"
+                ));
             }
             sweep_session::run(&arguments.session, TorchTrainer::new(device))
         }
         Err(error) => {
-            eprintln!("error: {error}");
-            if let Some(hint) = error.hint() {
-                eprintln!("\nhint: {hint}");
-            }
+            sweep_session::say_error(&error, error.hint());
             ExitCode::from(BAD_INPUT)
         }
     }

@@ -27,7 +27,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = sweep_session::parse();
     let epoch = Duration::from_millis(args.epoch_ms);
     let trainer = ToyTrainer::new(epoch, args.crash_after_epochs);
     sweep_session::run(&args.worker, trainer)

@@ -17,7 +17,8 @@ use sweep_proto::v1::{
     AcquireRequest, AcquireResponse, Assignment, AttemptId, CheckpointChunk, CompleteRequest,
     CompleteResponse, Dataset, DatasetChunk, FetchCheckpointRequest, FetchDatasetRequest,
     HeartbeatRequest, HeartbeatResponse, Model, Position, ReportRequest, ReportResponse,
-    Specification, StudyOver, Training, UploadChunk, UploadResponse, Verdict, Worker,
+    Specification, StatusRequest, StatusResponse, StudyOver, Training, UploadChunk, UploadResponse,
+    Verdict, Worker,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -342,6 +343,10 @@ impl Coordinator for Script {
         let request = request.into_inner();
         self.note(Event::Complete(request.id.unwrap(), request.outcome.unwrap()))?;
         Ok(Response::new(CompleteResponse {}))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        Err(Status::unimplemented("no worker asks for it"))
     }
 
     async fn fetch_dataset(

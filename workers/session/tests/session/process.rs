@@ -24,6 +24,7 @@ impl Process {
             .arg(cache.path())
             .args(arguments)
             .env_remove("SWEEP_LOG")
+            .env_remove("SWEEP_LOG_FORMAT")
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
@@ -144,6 +145,50 @@ async fn a_refused_worker_says_why_and_what_helps() {
         "{written}"
     );
     assert!(written.contains("\n\nhint: "), "{written}");
+}
+
+#[tokio::test]
+async fn with_a_json_log_every_line_is_an_object() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let worker = Process::start(&coordinator, &["--log-format", "json"]);
+    coordinator.acquired().await;
+    let id = coordinator.assign(0);
+    coordinator.reported(id).await;
+    coordinator.refuse(Status::failed_precondition("this is version 0.2.0"));
+    let (status, written) = worker.ended().await;
+    assert_eq!(status.code(), Some(1));
+    let lines: Vec<serde_json::Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    for line in &lines {
+        let time = line["timestamp"].as_str().unwrap();
+        assert!(time.len() > 20 && time.ends_with('Z'), "{line}");
+        assert!(line["level"].is_string() && line["target"].is_string(), "{line}");
+    }
+    assert!(lines.len() > 1, "the log before the end: {written}");
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "ERROR");
+    assert_eq!(last["message"], "the coordinator refused this worker: this is version 0.2.0");
+    assert!(last["hint"].as_str().unwrap().starts_with("coordinator and workers"), "{last}");
+}
+
+#[test]
+fn a_slip_in_the_command_line_is_told_in_the_format_of_the_log() {
+    for (arguments, variable) in
+        [(&["--log-format", "json", "--nonsense"][..], ""), (&["--nonsense"], "json")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sweep-toy-worker"));
+        command.args(arguments).env_remove("SWEEP_LOG_FORMAT");
+        if !variable.is_empty() {
+            command.env("SWEEP_LOG_FORMAT", variable);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let line: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        let message = line["message"].as_str().unwrap();
+        assert!(message.starts_with("unexpected argument '--nonsense' found"), "{line}");
+    }
 }
 
 #[tokio::test]
