@@ -77,12 +77,11 @@ fn going_on_from_a_checkpoint_is_training_on_to_the_bit() {
     assert_eq!(recorder.measurements.len(), 0);
 }
 
+/// Metrics of all epochs, where the parts left off, and what there was in the end.
+type Parts = (Vec<(u32, Vec<v1::Metric>)>, Vec<(u32, u32)>, Trained);
+
 /// Trains in parts, each of which is told to leave when it has asked so often.
-/// Returns all metrics, where the parts left off, and what there was in the end.
-fn train_with_interruptions(
-    make: impl Fn() -> Execution,
-    leave_after: u32,
-) -> (Vec<(u32, Vec<v1::Metric>)>, Vec<(u32, u32)>, Trained) {
+fn train_with_interruptions(make: impl Fn() -> Execution, leave_after: u32) -> Parts {
     let mut measurements = Vec::new();
     let mut places = Vec::new();
     let mut checkpoint = None;
