@@ -70,26 +70,27 @@ impl CredentialArgs {
 }
 
 fn refusal(address: &Address, status: &Status) -> Failure {
+    let place = address.authority();
     if let Some(reason) = distrust(status) {
-        return Failure::unexpected(format!("{address} is not trusted: {reason}"));
+        return Failure::unexpected(format!("{place} is not trusted: {reason}"));
     }
     if let Some(source) = status.source() {
         let reason = innermost(source);
-        return Failure::unexpected(format!("no coordinator was reached at {address}: {reason}"))
+        return Failure::unexpected(format!("no coordinator was reached at {place}: {reason}"))
             .with_hint("is it running, and is this the address that it printed when it started?");
     }
     match status.code() {
         Code::Unimplemented => Failure::unexpected(format!(
-            "what listens at {address} is no coordinator of this version of sweep"
+            "what listens at {place} is no coordinator of this version of sweep"
         )),
         Code::Unauthenticated => Failure::unexpected(format!(
-            "the coordinator at {address} did not let this command in: {}",
+            "the coordinator at {place} did not let this command in: {}",
             status.message()
         ))
         .with_hint("give the whole line that the coordinator keeps in the run's folder as `join`"),
         // A foreign enum that grows.
         _ => Failure::unexpected(format!(
-            "the coordinator at {address} did not answer: {}",
+            "the coordinator at {place} did not answer: {}",
             status.message()
         )),
     }
