@@ -100,6 +100,8 @@ pub enum Event {
     },
     /// A local worker's process ended.
     WorkerGone {
+        /// Who waits.
+        reply_to: ReplyTo,
         /// Name of the worker.
         name: String,
         /// How its process ended, and what it said last.
@@ -262,7 +264,9 @@ impl Search {
             }
             Event::CheckpointLost { checkpoint } => step.on_checkpoint_lost(checkpoint),
             Event::Complete { reply_to, id, outcome } => step.on_complete(reply_to, id, outcome),
-            Event::WorkerGone { name, message } => step.on_worker_gone(&name, &message),
+            Event::WorkerGone { reply_to, name, message } => {
+                step.on_worker_gone(reply_to, &name, &message);
+            }
             Event::Tick => step.on_tick(),
             Event::Interrupt => step.search.interrupted = true,
         }
@@ -397,9 +401,13 @@ impl Step<'_> {
         self.end_attempt(id, outcome);
     }
 
-    fn on_worker_gone(&mut self, name: &str, message: &str) {
+    /// Replies [`Reply::Stop`] if the worker had an execution, of which it may have
+    /// died, else [`Reply::Done`].
+    fn on_worker_gone(&mut self, reply_to: ReplyTo, name: &str, message: &str) {
         self.search.workers.forget_all(name);
-        for id in self.search.leases.of_worker(|worker| worker == name) {
+        let held = self.search.leases.of_worker(|worker| worker == name);
+        self.reply(reply_to, if held.is_empty() { Reply::Done } else { Reply::Stop });
+        for id in held {
             self.end_attempt(id, Outcome::WorkerDied { message: message.to_owned() });
         }
     }

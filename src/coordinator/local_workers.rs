@@ -17,11 +17,11 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::decide::Event;
+use super::decide::{Event, Reply};
 use super::dispatcher::{Handle, Phase};
 use crate::logging::{self, FORMAT_VARIABLE};
 
-/// A worker that lived for less died of its set-up, not of a trial.
+/// A worker that lived for less, and had no execution, died of its set-up.
 const QUICK_DEATH: Duration = Duration::from_secs(5);
 
 /// So many quick deaths in a row, and a worker is not started again.
@@ -259,10 +259,12 @@ impl Slot {
                 "" => format!("its process ended: {status}"),
                 tail => format!("its process ended: {status}; the end of its log:\n{tail}"),
             };
-            if self.handle.tell(Event::WorkerGone { name, message }).await.is_err() {
-                return Ok(());
-            }
-            quick_deaths = if started.elapsed() < QUICK_DEATH { quick_deaths + 1 } else { 0 };
+            let gone = |reply_to| Event::WorkerGone { reply_to, name, message };
+            let Ok(reply) = self.handle.ask(gone).await else { return Ok(()) };
+            // One that had an execution died of that one, which is dealt with.
+            let was_idle = reply != Reply::Stop;
+            let is_quick = was_idle && started.elapsed() < QUICK_DEATH;
+            quick_deaths = if is_quick { quick_deaths + 1 } else { 0 };
             if quick_deaths >= MAX_QUICK_DEATHS {
                 let program = self.workers.program.clone();
                 return Err(LocalWorkersError::DiesAtOnce { program, status, log, tail });

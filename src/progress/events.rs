@@ -6,8 +6,8 @@
 
 use crate::results::facts::{counted, ended_reason, outcome_message};
 use crate::study::{
-    Attempt, AttemptId, Execution, Measurement, Objective, Outcome, Record, Stage, Study, Trial,
-    TrialId, TrialState,
+    Attempt, AttemptId, CheckpointId, Execution, Measurement, Objective, Outcome, Record, Stage,
+    Study, Trial, TrialId, TrialState,
 };
 
 /// Most metrics of an epoch that are all shown.
@@ -50,7 +50,7 @@ pub fn event(study: &Study, record: &Record) -> Option<Event> {
             } else {
                 String::new()
             };
-            let after = from.map(|from| format!(" after epoch {}", from.epoch)).unwrap_or_default();
+            let after = from.map(after).unwrap_or_default();
             let name = execution_name(study, *id);
             Some(usual(format!("{name} started{again}{after} on {worker}")))
         }
@@ -74,6 +74,15 @@ pub fn event(study: &Study, record: &Record) -> Option<Event> {
             study.settings.study,
             ended_reason(study, *reason)
         ))),
+    }
+}
+
+/// Where an attempt starts: ` after epoch 3`, ` after epoch 3, step 40`.
+fn after(from: CheckpointId) -> String {
+    match from.position() {
+        (epoch, 0) => format!(" after epoch {epoch}"),
+        (0, step) => format!(" after step {step}"),
+        (epoch, step) => format!(" after epoch {epoch}, step {step}"),
     }
 }
 
@@ -276,7 +285,7 @@ mod tests {
     use super::*;
     use crate::results::testing::{busy_study, measurement, staged_study, study};
     use crate::space::Value;
-    use crate::study::{CheckpointId, Ended};
+    use crate::study::Ended;
 
     fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {
         AttemptId { trial: TrialId(trial), execution, attempt }
@@ -333,6 +342,9 @@ mod tests {
             line(&study, Record::AttemptStarted { id: id(2, 1, 1), worker, from }),
             "Trial 02 execution 2/2 started after epoch 3 on local-1"
         );
+        let name = |epoch, step| CheckpointId { id: id(1, 1, 1), epoch, step };
+        assert_eq!(after(name(0, 7)), " after step 7");
+        assert_eq!(after(name(3, 40)), " after epoch 3, step 40");
         let measured = measurement(4, 1.0 / 3.0, f64::NAN);
         assert_eq!(
             line(&study, Record::Measured { id: id(2, 1, 2), measurement: measured }),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{EXPERIMENT, Running, Workplace, signal};
+use sweep::store::Store;
+use sweep::study::{Record, TrialId, TrialState};
+
+use crate::support::{EXPERIMENT, Running, Workplace, signal, toy_worker};
 
 /// What an undisturbed run leaves.
 fn undisturbed() -> Workplace {
@@ -49,6 +52,144 @@ fn a_killed_worker_changes_no_result() {
     assert_eq!(attempts.len(), 16);
     assert_eq!(attempts.values().sum::<u32>(), 17, "one execution was leased twice");
     assert_same_results(&workplace, "a killed worker");
+}
+
+/// All that happened to the study.
+fn records(workplace: &Workplace) -> Vec<Record> {
+    let store = Store::open_to_read(&workplace.path("runs/toy/study.db")).expect("a store");
+    let records = store.records().expect("readable");
+    records.into_iter().map(|stamped| stamped.record).collect()
+}
+
+/// Where attempts started that did not begin with epoch 1: epoch and step.
+fn starts(workplace: &Workplace) -> Vec<(u32, u32)> {
+    let from = |record: Record| match record {
+        Record::AttemptStarted { from: Some(from), .. } => Some(from.position()),
+        _ => None,
+    };
+    records(workplace).into_iter().filter_map(from).collect()
+}
+
+/// No checkpoint is left of a study that has ended.
+fn assert_nothing_is_left(workplace: &Workplace) {
+    let left = std::fs::read_dir(workplace.path("runs/toy/checkpoints")).expect("there");
+    assert_eq!(left.count(), 0, "checkpoints are left");
+}
+
+#[test]
+fn a_worker_told_to_leave_in_mid_epoch_loses_nothing() {
+    let workplace = Workplace::new(EXPERIMENT);
+    let mut running = Running::start(workplace.study(150));
+    // Both workers are in the middle of their first execution.
+    running.wait_for("epoch 2", 1);
+    let workers = running.workers();
+    signal(workers[0], "TERM");
+    running.wait_for("was given back", 1);
+    let (code, _, stderr) = running.end();
+    assert_eq!(code, Some(0), "{stderr}");
+    let starts = starts(&workplace);
+    assert_eq!(starts.len(), 1, "one execution was leased twice: {starts:?}");
+    assert_eq!(attempts(&workplace).values().sum::<u32>(), 17);
+    assert_same_results(&workplace, "SIGTERM");
+    assert_nothing_is_left(&workplace);
+}
+
+#[test]
+fn a_worker_told_to_leave_in_a_long_epoch_keeps_the_steps_before() {
+    let workplace = Workplace::new(EXPERIMENT);
+    // Nothing is measured in this time.
+    let mut running = Running::start(workplace.study(3_600_000));
+    running.wait_for("started", 2);
+    // The signal may come before the first step; then there is nothing to keep.
+    let mut kept = false;
+    for _ in 0..4 {
+        signal(running.workers()[0], "TERM");
+        running.wait_for("was given back", 1);
+        running.wait_for("started", 1);
+        kept = records(&workplace)
+            .iter()
+            .any(|record| matches!(record, Record::CheckpointKept { epoch: 0, step: 1.., .. }));
+        if kept {
+            break;
+        }
+    }
+    assert!(kept, "no checkpoint was made");
+    running.signal("KILL");
+    running.end();
+    workplace.finish();
+    assert!(starts(&workplace).iter().any(|(epoch, step)| *epoch == 0 && *step > 0));
+    assert_same_results(&workplace, "leaving in a long epoch");
+    assert_nothing_is_left(&workplace);
+}
+
+#[test]
+fn what_a_killed_worker_trained_is_gone_on_with_from_its_periodic_checkpoint() {
+    let often = EXPERIMENT.replace("epochs: 4", "epochs: 4\n  checkpoint_minutes: 1.0e-6");
+    let workplace = Workplace::new(&often);
+    let mut running = Running::start(workplace.study(100));
+    running.wait_for("epoch 3", 1);
+    signal(running.workers()[0], "KILL");
+    running.wait_for("lost its worker", 1);
+    let (code, _, stderr) = running.end();
+    assert_eq!(code, Some(0), "{stderr}");
+    let starts = starts(&workplace);
+    assert_eq!(starts.len(), 1, "{starts:?}");
+    assert!((1..=3).contains(&starts[0].0) && starts[0].1 == 0, "at an epoch's end: {starts:?}");
+    assert_same_results(&workplace, "a killed worker");
+    assert_nothing_is_left(&workplace);
+    // How often checkpoints are made may change.
+    std::fs::write(workplace.path("toy.yaml"), EXPERIMENT).expect("written");
+    workplace.finish();
+}
+
+#[test]
+fn a_trial_that_kills_its_worker_twice_has_failed_and_the_study_goes_on() {
+    let workplace = Workplace::new(EXPERIMENT);
+    // The first two worker processes die in training.
+    let program = workplace.path("worker");
+    let script = format!(
+        "#!/bin/sh\n\
+         if mkdir first 2>&- || mkdir second 2>&-; then\n\
+         echo 'a kernel went wrong' >&2\n\
+         exec '{worker}' \"$@\" --crash-after-epochs 1\n\
+         fi\n\
+         exec '{worker}' \"$@\"\n",
+        worker = toy_worker().display()
+    );
+    std::fs::write(&program, script).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("ours");
+    let mut command = workplace.sweep(&["toy.yaml", "--local-workers", "1"]);
+    command.arg("--worker-program").arg(&program);
+    let output = command.output().expect("sweep starts");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let error = records(&workplace).into_iter().find_map(|record| match record {
+        Record::TrialEnded { trial: TrialId(0), error, .. } => error,
+        _ => None,
+    });
+    let error = error.expect("it has failed");
+    let expected = "killed its worker twice: its process ended: signal: 6 (SIGABRT)";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.ends_with("; the end of its log:\na kernel went wrong"), "{error}");
+    let ended = records(&workplace)
+        .into_iter()
+        .filter(|record| matches!(record, Record::TrialEnded { state: TrialState::Completed, .. }));
+    assert_eq!(ended.count(), 7);
+}
+
+#[test]
+fn an_interrupted_study_keeps_what_its_workers_trained() {
+    let workplace = Workplace::new(EXPERIMENT);
+    let mut running = Running::start(workplace.study(150));
+    running.wait_for("epoch 2", 1);
+    running.signal("INT");
+    let (code, _, stderr) = running.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    workplace.finish();
+    assert!(!starts(&workplace).is_empty(), "it went on from checkpoints");
+    assert_same_results(&workplace, "an interruption");
+    assert_nothing_is_left(&workplace);
 }
 
 #[test]

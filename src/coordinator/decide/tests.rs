@@ -466,9 +466,12 @@ fn an_execution_that_kills_its_worker_twice_fails_and_the_search_goes_on() {
     let settings = Settings { max_retries: 0, ..settings() };
     let mut script = Script::new(settings, units(20, 90));
     let message = "its process ended: signal: 9 (SIGKILL)".to_owned();
-    let gone = || Event::WorkerGone { name: "local-1".to_owned(), message: message.clone() };
+    let gone = |reply_to| {
+        let name = "local-1".to_owned();
+        Event::WorkerGone { reply_to, name, message: message.clone() }
+    };
     assert_eq!(script.acquire("local-1"), Some(id(0, 0, 1)));
-    script.event(gone());
+    assert_eq!(script.ask(gone), Some(Reply::Stop));
     assert_eq!(
         script.outcome(id(0, 0, 1)),
         Some(&Outcome::WorkerDied { message: message.clone() })
@@ -478,14 +481,14 @@ fn an_execution_that_kills_its_worker_twice_fails_and_the_search_goes_on() {
     assert_eq!(script.acquire("a"), Some(id(0, 0, 2)));
     script.pass(LEASE_MS);
     assert_eq!(script.acquire("local-1"), Some(id(0, 0, 3)));
-    script.event(gone());
+    assert_eq!(script.ask(gone), Some(Reply::Stop));
     assert_eq!(script.trial(0).state, TrialState::Failed);
     assert_eq!(
         script.trial(0).error.as_deref(),
         Some("killed its worker twice: its process ended: signal: 9 (SIGKILL)")
     );
     // A worker without an execution has nothing to answer for.
-    script.event(gone());
+    assert_eq!(script.ask(gone), Some(Reply::Done));
     assert_eq!(script.acquire("local-1"), Some(id(1, 0, 1)));
 }
 

@@ -60,7 +60,8 @@ fn workers_that_leave_are_forgotten() {
     script.complete(id(0, 0, 1), Outcome::Released);
     assert_eq!(script.workers().len(), 1);
     let message = "its process ended".to_owned();
-    script.event(Event::WorkerGone { name: "local-1".to_owned(), message });
+    let name = "local-1".to_owned();
+    script.ask(|reply_to| Event::WorkerGone { reply_to, name, message });
     assert!(script.workers().is_empty());
     assert_eq!(script.status().executions.waiting, 2);
 }
