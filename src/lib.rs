@@ -44,11 +44,12 @@
 //!
 //! # Who may use whom
 //!
-//! [`commands`] uses everything. [`coordinator`] uses [`oracle`], [`store`] and
-//! [`study`]. [`experiment`] fills the types of [`space`], [`study`] and
+//! [`commands`] uses everything. [`coordinator`] uses [`oracle`], [`store`],
+//! [`study`] and [`status`]. [`experiment`] fills the types of [`space`], [`study`] and
 //! [`data`], and knows weights files through [`pretrained`]. [`results`] and [`progress`] read [`study`] and [`space`].
 //! [`data_report`] reads what [`data`] has prepared, and writes as [`results`] does.
-//! [`status`] is made of [`study`], by [`coordinator`] or without it.
+//! [`status`] reads [`study`], and asks nobody. What is written to stderr goes through
+//! [`logging`] or [`progress`].
 //! [`study`] uses [`space`], which uses nothing. The crate `sweep-proto` holds
 //! what crosses the wire, `sweep-session` a worker's side of it, `sweep-worker`
 //! the training; only the last one links libtorch.

@@ -143,6 +143,13 @@ impl RunDirectory {
         if overwrite {
             empty(path).map_err(fail(path))?;
         }
+        // Of one that was killed; somebody else may listen there by now.
+        let address = path.join(ADDRESS);
+        match fs::remove_file(&address) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fail(&address)(error)),
+        }
         lock.set_len(0)
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
@@ -323,6 +330,9 @@ mod tests {
         drop(held);
         assert_eq!(holder(&path), None);
         assert_eq!(address(&path), None);
+        fs::write(path.join(ADDRESS), "127.0.0.1:1").expect("left by one that was killed");
+        let _held = RunDirectory::lock(&path, false).expect("locked");
+        assert_eq!(address(&path), None, "it does not listen yet");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A running coordinator makes a [`Status`] of what it has in memory, `sweep
 //! status RUN` one of the store alone. [`wire`] carries it over gRPC, and
-//! [`render`] shows it. Nothing here changes anything.
+//! [`mod@render`] shows it. Nothing here changes anything.
 
 pub mod render;
 mod tally;

@@ -73,6 +73,15 @@ fn a_port_that_is_taken_is_named() {
              hint: choose another port with --listen, or leave it out for a free one\n"
         )
     );
+    let (code, stderr) = outcome(&Workplace::new(EXPERIMENT), &["--metrics", &address]);
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        error(&stderr),
+        format!(
+            "error: cannot serve metrics on {address}: Address already in use (os error 98)\n\n\
+             hint: choose another port with --metrics\n"
+        )
+    );
 }
 
 #[test]
