@@ -11,6 +11,7 @@ use sweep_proto::secret::Token;
 use crate::commands::Failure;
 use crate::coordinator::door::Door;
 use crate::coordinator::door::keys::{self, Identity, KeysError};
+use crate::logging;
 use crate::run_directory::RunDirectory;
 
 /// Holds a token, where no file is named.
@@ -92,9 +93,8 @@ impl OpenArgs {
         let mut door = Door { token: Some(token), tls: None };
         let mut security = Security::Plain;
         if self.insecure {
-            eprintln!(
-                "warning: --insecure: whoever listens in on the network learns the token, and may \
-                 take part"
+            logging::warning(
+                "--insecure: whoever listens in on the network learns the token, and may take part",
             );
         } else {
             let identity = match self.tls_cert.clone().zip(self.tls_key.clone()) {
