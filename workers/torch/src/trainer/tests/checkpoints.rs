@@ -77,12 +77,15 @@ fn going_on_from_a_checkpoint_is_training_on_to_the_bit() {
     assert_eq!(recorder.measurements.len(), 0);
 }
 
+/// The metrics of epochs.
+type Curve = Vec<(u32, Vec<v1::Metric>)>;
+
 /// Trains in parts, of which each is told to leave when it has asked as often as
 /// `leave_after` says; the one after them goes on to the end. Returns all metrics, where the parts left off, and what there was in the end.
 fn train_with_interruptions(
     make: impl Fn() -> Execution,
     leave_after: &[u32],
-) -> (Vec<(u32, Vec<v1::Metric>)>, Vec<(u32, u32)>, Trained) {
+) -> (Curve, Vec<(u32, u32)>, Trained) {
     let mut measurements = Vec::new();
     let mut places = Vec::new();
     let mut checkpoint = None;
