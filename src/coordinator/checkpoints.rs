@@ -54,7 +54,7 @@ impl CheckpointFiles {
 
     /// Removes files that no record of the study names, half-written ones
     /// among them. Files with other names are left alone. To be called before
-    /// anything is uploaded.
+    /// anything is uploaded, or after.
     ///
     /// Returns the checkpoints that are recorded, but whose file is not there
     /// in its full length.
@@ -82,7 +82,11 @@ impl CheckpointFiles {
             let extension = path.extension().unwrap_or_default();
             let is_ours = extension == EXTENSION || extension == UNFINISHED;
             if is_ours && path.file_name().is_none_or(|name| !kept.contains(name)) {
-                fs::remove_file(path)?;
+                match fs::remove_file(path) {
+                    // An upload that was broken off has done so.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    removed => removed?,
+                }
             }
         }
         Ok(lost)

@@ -54,7 +54,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const CHUNKS_AHEAD: usize = 4;
 
 /// What the service needs to answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Service {
     /// The way to the dispatcher.
     pub handle: Handle,
@@ -94,10 +94,19 @@ impl Service {
             .await
     }
 
-    /// Has a checkpoint recorded whose file is in its place; removes the file
-    /// if nobody waits for it any more.
-    async fn keep(&self, name: CheckpointId, checkpoint: Checkpoint) -> Result<(), Status> {
-        let id = name.id;
+    /// Takes in a checkpoint's file and has it recorded; removes the file if nobody
+    /// waits for it any more.
+    async fn keep(
+        &self,
+        name: CheckpointId,
+        sha256: String,
+        first: Vec<u8>,
+        chunks: Streaming<v1::UploadChunk>,
+    ) -> Result<(), Status> {
+        let path = self.checkpoints.path(name);
+        let bytes = transfer::receive(&path, &sha256, first, chunks).await?;
+        let CheckpointId { id, epoch, step } = name;
+        let checkpoint = Checkpoint { epoch, step, sha256, bytes };
         let stored = |reply_to| Event::CheckpointStored { reply_to, id, checkpoint };
         if self.verdict(stored).await? != v1::Verdict::Continue {
             self.checkpoints.remove(name);
@@ -219,9 +228,13 @@ impl Coordinator for Service {
             }
             uploaded_file::Content::Checkpoint(v1::Position { epoch, step }) => {
                 let name = checked_name(id, epoch, step)?;
-                let path = self.checkpoints.path(name);
-                let bytes = transfer::receive(&path, &file.sha256, first.data, chunks).await?;
-                self.keep(name, Checkpoint { epoch, step, sha256: file.sha256, bytes }).await?;
+                let service = self.clone();
+                // Goes on when the worker hangs up, so that no file that is in its
+                // place is left without a record.
+                let kept = tokio::spawn(async move {
+                    service.keep(name, file.sha256, first.data, chunks).await
+                });
+                kept.await.map_err(|_| Status::from(Ending))??;
             }
         }
         Ok(Response::new(v1::UploadResponse {}))

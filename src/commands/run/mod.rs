@@ -156,6 +156,8 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     // Connections that workers of elsewhere still hold must not keep us.
     runtime.shutdown_background();
     let ending = ending?;
+    // What was on its way when the last worker left is nobody's any more.
+    let _lost = tidy_checkpoints(&directory, &ending.study)?;
     publication.publish(&ending.study)?;
     match ending.reason {
         Reason::Over => conclude(&ending.study, publication.space(), &directory),
