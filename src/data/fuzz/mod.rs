@@ -1,9 +1,9 @@
 //! Readers of files, fed with broken ones.
 //!
 //! A [`Target`] is a reader and some good files. The files are changed at
-//! random (`mutate`), checksums are put right again so that changes get past
-//! them, and the reader must neither panic nor take more memory than the file
-//! can be worth (`memory`). A few inputs are part of every test run;
+//! random (`mutate`), checksums and lengths are put right again so that changes
+//! get past them, and the reader must neither panic nor take more memory than the
+//! file can be worth (`memory`). A few inputs are part of every test run;
 //! `scripts/fuzz` reads at least a million.
 
 mod memory;
@@ -12,11 +12,13 @@ mod mutate;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{self, RefUnwindSafe};
+use std::path::Path;
+
+use zip::CompressionMethod;
 
 use crate::data::random::Random;
-use crate::data::source::arrays;
-use crate::data::source::panics;
 use crate::data::source::recording::{self, golden};
+use crate::data::source::{arrays, panics};
 
 /// Memory that a reader may take whatever the file: tables, buffers of codecs.
 const MEMORY_FREE: usize = 64 << 20;
@@ -25,7 +27,6 @@ const MEMORY_FREE: usize = 64 << 20;
 const MEMORY_A_BYTE: usize = 64;
 
 /// A reader, and files that it can read.
-#[derive(Clone)]
 pub(in crate::data) struct Target {
     pub(in crate::data) name: &'static str,
     /// Files that the inputs are made of.
@@ -143,20 +144,7 @@ fn recordings() -> Vec<Target> {
         }
     }
 
-    let all = |endings: &[&str]| {
-        let mut paths: Vec<_> = ["audio", "wav"]
-            .into_iter()
-            .flat_map(|folder| std::fs::read_dir(golden::folder().with_file_name(folder)))
-            .flatten()
-            .map(|entry| entry.expect("a readable folder").path())
-            .filter(|path| {
-                endings.iter().any(|ending| path.extension().is_some_and(|e| e == *ending))
-            })
-            .collect();
-        paths.sort();
-        let read = |path| std::fs::read(path).expect("a golden file");
-        paths.into_iter().map(read).collect::<Vec<Vec<u8>>>()
-    };
+    let folders = ["audio", "wav"].map(|folder| golden::folder().with_file_name(folder));
     [
         ("wav", &["wav"][..]),
         ("aiff", &["aiff"]),
@@ -165,11 +153,11 @@ fn recordings() -> Vec<Target> {
         ("vorbis", &["ogg"]),
         ("mp3", &["mp3"]),
     ]
-    .map(|(name, endings)| Target { name, seeds: all(endings), read })
+    .map(|(name, endings)| Target { name, seeds: files(&folders, endings), read })
     .into()
 }
 
-/// A target for arrays in files of their own, and one for those in archives.
+/// A target for arrays, and one for archives of them.
 fn arrays() -> Vec<Target> {
     fn read(bytes: &[u8], member: Option<&str>) -> bool {
         match arrays::read_all(bytes, member) {
@@ -178,28 +166,51 @@ fn arrays() -> Vec<Target> {
                 assert!(values.iter().all(|value| value.is_finite()));
                 true
             }
-            Err(problem) => problem.to_string().is_empty(),
+            Err(problem) => {
+                assert!(!problem.to_string().is_empty());
+                assert!(problem.hint().is_none_or(|hint| !hint.is_empty()));
+                false
+            }
         }
     }
-    fn read_npy(bytes: &[u8]) -> bool {
-        read(bytes, None)
-    }
-    fn read_npz(bytes: &[u8]) -> bool {
-        read(bytes, Some("x"))
+
+    /// What is no archive is put into one, so that changes are also found behind
+    /// a good directory and in what is compressed.
+    fn read_members(bytes: &[u8]) -> bool {
+        if bytes.starts_with(b"PK") {
+            // All are tried.
+            ["x", "y", "groups"].map(|member| read(bytes, Some(member))).contains(&true)
+        } else {
+            [CompressionMethod::Stored, CompressionMethod::Deflated]
+                .map(|method| read(&arrays::testing::pack(bytes, method), Some("x")))
+                .contains(&true)
+        }
     }
 
-    let (npz, npy): (Vec<_>, Vec<_>) =
-        arrays::tests::seeds().into_iter().partition(|(_, member)| member.is_some());
-    let seeds = |files: Vec<(Vec<u8>, _)>| files.into_iter().map(|(bytes, _)| bytes).collect();
+    let seeds = |endings: &[&str]| files(&[arrays::testing::folder()], endings);
     vec![
-        Target { name: "npy", seeds: seeds(npy), read: read_npy },
-        Target { name: "npz", seeds: seeds(npz), read: read_npz },
+        Target { name: "npy", seeds: seeds(&["npy"]), read: |bytes| read(bytes, None) },
+        Target { name: "npz", seeds: seeds(&["npz", "npy"]), read: read_members },
     ]
+}
+
+/// The golden files in `folders` with one of these endings.
+fn files(folders: &[impl AsRef<Path>], endings: &[&str]) -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = folders
+        .iter()
+        .flat_map(std::fs::read_dir)
+        .flatten()
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| endings.iter().any(|ending| path.extension().is_some_and(|e| e == *ending)))
+        .collect();
+    paths.sort();
+    let read = |path| std::fs::read(path).expect("a golden file");
+    paths.into_iter().map(read).collect()
 }
 
 /// All readers of files that are not ours.
 fn targets() -> Vec<Target> {
-    [recordings(), arrays()].concat()
+    recordings().into_iter().chain(arrays()).collect()
 }
 
 #[test]

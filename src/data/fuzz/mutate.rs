@@ -1,37 +1,40 @@
 //! Broken files, made of good ones.
 
 use crate::data::random::Random;
-use crate::data::source::arrays;
-use crate::data::source::recording::testing;
+use crate::data::source::{arrays, recording};
 
 /// Longest input, in bytes.
 const MAX_BYTES: usize = 1 << 16;
 /// Where headers are: half of all changes are made here.
 const HEADER_BYTES: usize = 128;
-/// So many inputs in a hundred keep their wrong checksums.
+/// So many inputs in a hundred keep their wrong checksums and lengths.
 const UNREPAIRED: usize = 20;
 
 /// Numbers at which readers trip.
 const NUMBERS: [u64; 12] =
     [0, 1, 2, 0x7f, 0xff, 0x100, 0x7fff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, u64::MAX];
 
-/// One of `seeds`, with one to eight changes.
+/// One of `seeds`, with one to eight changes, more often few than many.
 pub(super) fn input(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut bytes = seeds[random.below(seeds.len())].clone();
-    for _ in 0..=random.below(8) {
+    let most = random.below(8);
+    for _ in 0..=random.below(most + 1) {
         change(&mut bytes, seeds, random);
     }
     bytes.truncate(MAX_BYTES);
     if random.below(100) >= UNREPAIRED {
-        testing::repair_checksums(&mut bytes);
-        arrays::testing::repair_checksums(&mut bytes);
+        match bytes.first_chunk() {
+            Some(b"PK") => arrays::testing::repair_checksums(&mut bytes),
+            Some(b"\x93N") => arrays::testing::repair_length(&mut bytes, MAX_BYTES),
+            Some(_) | None => recording::testing::repair_checksums(&mut bytes),
+        }
     }
     bytes
 }
 
 fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     let at = place(bytes.len(), random);
-    match random.below(12) {
+    match random.below(14) {
         0..=2 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
         3 | 4 if at < bytes.len() => bytes[at] = random.bits() as u8,
         5..=7 => overwrite(bytes, at, random),
@@ -43,6 +46,12 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
         10 => {
             let new: Vec<u8> = (0..1 + random.below(16)).map(|_| random.bits() as u8).collect();
             bytes.splice(at..at, new);
+        }
+        11 | 12 => {
+            // Where numbers are text.
+            if let Some(digit) = bytes[at..].iter_mut().find(|byte| byte.is_ascii_digit()) {
+                *digit = b'0' + random.below(10) as u8;
+            }
         }
         _ => {
             // A part of another file, or of this one again.

@@ -409,6 +409,5 @@ pub(in crate::data) fn read_all(
 
 #[cfg(test)]
 pub(in crate::data) mod testing;
-
 #[cfg(test)]
-pub(in crate::data) mod tests;
+mod tests;

@@ -3,9 +3,9 @@
 //!
 //! An array in C order is read as it comes. One in Fortran order is read from
 //! all over; where it is compressed, it is first written to a temporary file
-//! without a name.
+//! without a name. The checksum of a member is compared either way.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use zip::result::ZipError;
@@ -27,10 +27,11 @@ pub(super) struct Array {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lies {
-    /// As they are, from here on.
-    Plain(u64),
-    /// In this member of an archive, compressed.
-    Packed(usize),
+    /// In a file of its own.
+    Alone,
+    /// In this member of an archive; where that is not compressed, its values
+    /// begin at `start` of the file.
+    Member { index: usize, start: Option<u64> },
 }
 
 impl Array {
@@ -53,8 +54,7 @@ impl Array {
             let header = Header::read(reader)?;
             header.check_rows(most)?;
             check_length(&header, length)?;
-            let lies = Lies::Plain(header.offset);
-            return Ok(Self { header, lies });
+            return Ok(Self { header, lies: Lies::Alone });
         };
         let mut archive = ZipArchive::new(reader).map_err(broken)?;
         let index = find(&archive, member)?;
@@ -68,12 +68,9 @@ impl Array {
         };
         // Only what is in the file can be read out of order.
         let end = start.and_then(|start| start.checked_add(header.bytes()));
-        let lies = match (start, end) {
-            (Some(start), Some(end)) if end <= length => Lies::Plain(start),
-            (_, _) => Lies::Packed(index),
-        };
+        let start = start.filter(|_| end.is_some_and(|end| end <= length));
         drop(file);
-        Ok(Self { header, lies })
+        Ok(Self { header, lies: Lies::Member { index, start } })
     }
 
     /// Calls `take` with all rows.
@@ -92,20 +89,29 @@ impl Array {
     ) -> Result<(), ArrayProblem> {
         let header = &self.header;
         match self.lies {
-            Lies::Plain(start) if header.is_c_order() => {
-                reader.seek(SeekFrom::Start(start)).map_err(ArrayProblem::unreadable)?;
+            Lies::Alone if header.is_c_order() => {
+                reader.seek(SeekFrom::Start(header.offset)).map_err(ArrayProblem::unreadable)?;
                 blocks::in_order(header, &mut reader.take(header.bytes()), take)
             }
-            Lies::Plain(start) => blocks::gathered(header, reader, start, take),
-            Lies::Packed(index) => {
-                let mut archive = ZipArchive::new(reader).map_err(broken)?;
+            Lies::Alone => blocks::gathered(header, reader, header.offset, take),
+            Lies::Member { index, start } => {
+                let mut archive = ZipArchive::new(&mut *reader).map_err(broken)?;
                 let mut file = archive.by_index(index).map_err(broken)?;
                 let skipped = io::copy(&mut file.by_ref().take(header.offset), &mut io::sink());
                 skipped.map_err(ArrayProblem::unreadable)?;
                 if header.is_c_order() {
                     return blocks::in_order(header, &mut file, take);
                 }
-                let mut unpacked = unpack(&mut file, header, spool)?;
+                if let Some(start) = start {
+                    // Only a look at the checksum, which reading out of order has not.
+                    copy_values(&mut file, header, &mut io::sink())?;
+                    drop(file);
+                    return blocks::gathered(header, reader, start, take);
+                }
+                let mut unpacked = std::fs::create_dir_all(spool)
+                    .and_then(|()| tempfile::tempfile_in(spool))
+                    .map_err(ArrayProblem::unreadable)?;
+                copy_values(&mut file, header, &mut unpacked)?;
                 blocks::gathered(header, &mut unpacked, 0, take)
             }
         }
@@ -121,24 +127,19 @@ fn check_length(header: &Header, length: u64) -> Result<(), ArrayProblem> {
     }
 }
 
-/// All values of an array, in a file of their own.
-fn unpack(
-    values: &mut impl Read,
+/// Copies all values of a member, to its end, where its checksum is compared.
+fn copy_values(
+    member: &mut impl Read,
     header: &Header,
-    spool: &Path,
-) -> Result<std::fs::File, ArrayProblem> {
+    into: &mut impl Write,
+) -> Result<(), ArrayProblem> {
     let expected = header.bytes();
-    let mut file = std::fs::create_dir_all(spool)
-        .and_then(|()| tempfile::tempfile_in(spool))
-        .map_err(ArrayProblem::unreadable)?;
-    let found =
-        io::copy(&mut values.take(expected), &mut file).map_err(ArrayProblem::unreadable)?;
+    let found = io::copy(&mut member.take(expected), into).map_err(ArrayProblem::unreadable)?;
     if found < expected {
         return Err(ArrayProblem::Length { expected, found });
     }
-    // To its end, where the checksum is looked at.
-    match io::copy(&mut values.take(1), &mut io::sink()).map_err(ArrayProblem::unreadable)? {
-        0 => Ok(file),
+    match io::copy(&mut member.take(1), &mut io::sink()).map_err(ArrayProblem::unreadable)? {
+        0 => Ok(()),
         _ => Err(ArrayProblem::Longer { expected }),
     }
 }
