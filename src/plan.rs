@@ -60,12 +60,6 @@ impl ExperimentPlan {
         self.experiment.settings.seed
     }
 
-    /// How many of the best trials' models are kept.
-    #[must_use]
-    pub fn keep_models(&self) -> u32 {
-        self.experiment.keep_models
-    }
-
     /// The network and the training of an assignment, with every value in its
     /// place, the shape of an example and the names of the classes, as JSON for
     /// people.

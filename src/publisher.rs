@@ -2,6 +2,7 @@
 //! the study goes on, without keeping the dispatcher waiting.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,6 +18,10 @@ use crate::study::{Stamped, Study, Trial};
 
 /// The tables are written at most so often.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// In a long study, writing them takes seconds: the pause after it is so many
+/// times as long, so that little is taken away from the study.
+const PAUSE: u32 = 10;
 
 /// What is needed to write a run directory's results.
 #[derive(Debug, Clone)]
@@ -51,7 +56,7 @@ impl Publication {
     /// What could not be written; it is then as it was before.
     pub fn publish(&self, study: &Study) -> Result<(), ResultsError> {
         let network = |trial: &Trial| self.plan.network_json(&trial.hyperparameters);
-        let models = Models { count: self.plan.keep_models(), network: &network };
+        let models = Models { count: study.settings.keep_models, network: &network };
         let results = Results {
             study,
             space: self.plan.space(),
@@ -91,6 +96,8 @@ pub struct Publisher {
     snapshots: Option<SyncSender<Study>>,
     writer: Option<JoinHandle<()>>,
     last: Instant,
+    /// How long writing took, in milliseconds; 0 before the first time.
+    took_ms: Arc<AtomicU64>,
 }
 
 impl Publisher {
@@ -99,18 +106,24 @@ impl Publisher {
     #[must_use]
     pub fn start(publication: Publication, screen: Screen) -> Self {
         let (snapshots, studies) = sync_channel::<Study>(1);
+        let took_ms = Arc::new(AtomicU64::new(0));
+        let took = Arc::clone(&took_ms);
         let writer = std::thread::Builder::new()
             .name("publisher".to_owned())
             .spawn(move || {
                 for study in studies {
+                    let begun = Instant::now();
                     // A full disk may be freed before the end, when it counts.
                     if let Err(error) = publication.publish(&study) {
                         tracing::warn!("the tables are not up to date: {error}");
                     }
+                    let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    took.store(millis, Ordering::Relaxed);
                 }
             })
             .expect("the system starts a thread at the start of the program");
-        Self { screen, snapshots: Some(snapshots), writer: Some(writer), last: Instant::now() }
+        let (snapshots, writer) = (Some(snapshots), Some(writer));
+        Self { screen, snapshots, writer, last: Instant::now(), took_ms }
     }
 }
 
@@ -129,7 +142,8 @@ impl Observer for Publisher {
     fn observe(&mut self, study: &Study, committed: &[Stamped]) {
         let mut progress = self.screen.lock();
         progress.observe(study, committed);
-        if self.last.elapsed() < INTERVAL {
+        let took = Duration::from_millis(self.took_ms.load(Ordering::Relaxed));
+        if self.last.elapsed() < INTERVAL.max(took.saturating_mul(PAUSE)) {
             return;
         }
         // If the writer is still busy, the next records try again.

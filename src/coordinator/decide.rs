@@ -7,6 +7,7 @@
 
 mod checkpoints;
 mod watching;
+mod weights;
 
 use std::collections::VecDeque;
 
@@ -16,10 +17,9 @@ use super::leases::{Leases, Worker};
 use super::workers::Workers;
 use crate::oracle::{Oracle, Proposal, Stopping, Suggestion};
 use crate::space::HyperParameters;
-use crate::status::Tally;
 use crate::study::{
     AttemptId, Checkpoint, CheckpointId, Ended, Measurement, Outcome, Record, Stage, Stamped,
-    Study, Trial, TrialId, TrialState,
+    Study, TrialId, TrialState,
 };
 
 /// An execution whose workers were not heard of any more so often is not leased
@@ -74,6 +74,13 @@ pub enum Event {
         id: AttemptId,
         /// In the order of epochs; those known already are ignored.
         measurements: Vec<Measurement>,
+    },
+    /// A worker has trained weights, and would hand them in.
+    WeightsOffered {
+        /// Who waits.
+        reply_to: ReplyTo,
+        /// Its attempt, which has measured all its epochs.
+        id: AttemptId,
     },
     /// A worker has handed in a checkpoint, and its file is stored.
     CheckpointStored {
@@ -172,8 +179,6 @@ pub trait Planner: Send {
 pub struct Search {
     /// Folded from all records so far.
     study: Study,
-    /// Counts of the study's trials.
-    tally: Tally,
     leases: Leases,
     /// For those who watch; decides nothing.
     workers: Workers,
@@ -213,7 +218,6 @@ impl Search {
         let hours_end_ms =
             study.settings.hours.map(|hours| now.monotonic_ms + (hours * 3_600_000.0) as u64);
         Self {
-            tally: Tally::of(&study),
             study,
             leases,
             workers: Workers::default(),
@@ -259,6 +263,7 @@ impl Search {
             Event::Report { reply_to, id, measurements } => {
                 step.on_report(reply_to, id, measurements);
             }
+            Event::WeightsOffered { reply_to, id } => step.on_weights_offered(reply_to, id),
             Event::CheckpointStored { reply_to, id, checkpoint } => {
                 step.on_checkpoint_stored(reply_to, id, checkpoint);
             }
@@ -279,7 +284,11 @@ impl Search {
     /// Panics when the study and the leases contradict each other.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.tally, Tally::of(&self.study), "what is counted is what there is");
+        assert_eq!(
+            *self.study.tally(),
+            crate::study::Tally::of(&self.study),
+            "what is counted is what there is"
+        );
         for id in self.leases.all() {
             let attempt = self.study.attempt(id).expect("a leased attempt exists");
             assert_eq!(attempt.outcome, None, "a leased attempt is open: {id:?}");
@@ -505,7 +514,7 @@ impl Step<'_> {
         }
         let proposal = match self.search.oracle.suggest(study) {
             Suggestion::Trial(proposal) => proposal,
-            Suggestion::Wait if !study.trials.iter().all(Trial::has_ended) => return None,
+            Suggestion::Wait if !study.all_have_ended() => return None,
             Suggestion::Wait | Suggestion::Exhausted => {
                 self.search.exhausted = true;
                 self.end_study_if_over();
@@ -753,16 +762,15 @@ impl Step<'_> {
     fn end_study_if_over(&mut self) {
         let study = &self.search.study;
         let settings = &study.settings;
-        let all_ended = || study.trials.iter().all(Trial::has_ended);
         let limit = settings.max_consecutive_failures;
         if study.ended.is_some() {
             return;
         }
         if limit > 0 && study.consecutive_failures >= limit {
             self.end_study(Ended::ConsecutiveFailures);
-        } else if study.trials.len() >= settings.max_trials as usize && all_ended() {
+        } else if study.trials.len() >= settings.max_trials as usize && study.all_have_ended() {
             self.end_study(Ended::MaxTrials);
-        } else if self.search.exhausted && all_ended() {
+        } else if self.search.exhausted && study.all_have_ended() {
             self.end_study(Ended::SpaceExhausted);
         }
     }
@@ -778,15 +786,8 @@ impl Step<'_> {
 
     fn record(&mut self, record: Record) {
         let stamped = Stamped { at_ms: self.now.unix_ms, record };
-        let Search { study, tally, .. } = &mut *self.search;
-        let trial = Tally::trial_of(&stamped.record).map(|trial| trial.0 as usize);
-        if let Some(before) = trial.and_then(|index| study.trials.get(index)) {
-            tally.remove(before);
-        }
+        let study = &mut self.search.study;
         study.apply(&stamped).expect("a record made from the study fits the study");
-        if let Some(after) = trial.and_then(|index| study.trials.get(index)) {
-            tally.add(after, &study.settings.objective);
-        }
         self.decision.records.push(stamped);
     }
 

@@ -47,7 +47,8 @@ impl Leases {
     #[must_use]
     pub fn of(study: &Study, deadline_ms: u64) -> Self {
         let mut leases = Self::default();
-        for trial in study.trials.iter().filter(|trial| !trial.has_ended()) {
+        for id in &study.tally().open {
+            let trial = &study.trials[id.0 as usize];
             for (index, execution) in (0_u32..).zip(&trial.executions) {
                 if execution.finished_by.is_some() {
                     continue;

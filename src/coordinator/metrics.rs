@@ -307,6 +307,7 @@ mod tests {
     fn before_the_first_score_there_is_no_best() {
         let mut study = busy_study();
         study.trials.clear();
+        study.count();
         let page = Metrics::new("crnn").page(&Status::of_study(&study, "0.1.0", NOON_MS), 0);
         assert!(!page.contains("sweep_best_score"), "{page}");
         assert!(page.contains("\nsweep_trials{state=\"waiting\"} 0\n"), "{page}");

@@ -216,8 +216,13 @@ impl Coordinator for Service {
         let id: AttemptId = required(file.id, "file.id")?.into();
         let content = required(file.content, "file.content")?;
         // Asked of the dispatcher, so that only leased attempts leave files.
-        let measurements = Vec::new();
-        let verdict = self.verdict(|reply_to| Event::Report { reply_to, id, measurements }).await?;
+        let verdict = self.verdict(|reply_to| match content {
+            uploaded_file::Content::Weights(_) => Event::WeightsOffered { reply_to, id },
+            uploaded_file::Content::Checkpoint(_) => {
+                Event::Report { reply_to, id, measurements: Vec::new() }
+            }
+        });
+        let verdict = verdict.await?;
         if verdict != v1::Verdict::Continue {
             return Ok(Response::new(v1::UploadResponse {}));
         }

@@ -69,8 +69,6 @@ const MAY_CHANGE: [&str; 4] =
 pub struct Experiment {
     /// What decides the study's course.
     pub settings: Settings,
-    /// How many of the best trials' models are kept.
-    pub keep_models: u32,
     /// What is searched, in sampling order.
     pub space: Space,
     /// How it is searched.
@@ -126,7 +124,7 @@ impl Experiment {
             document.set(path, value)?;
         }
         search::check_sections(&document).map_err(|fault| document.error(fault))?;
-        let Search { mut settings, keep_models, setup, rules } =
+        let Search { mut settings, setup, rules } =
             search::read(&document).map_err(|fault| document.error(fault))?;
         let mut declared = read_space(&document, rules).map_err(|fault| document.error(fault))?;
         for (name, text) in &overrides.fix {
@@ -147,7 +145,6 @@ impl Experiment {
         }
         let mut experiment = Self {
             settings,
-            keep_models,
             space,
             search: setup,
             data,

@@ -29,8 +29,6 @@ const MAX_MODELS: u32 = 1_000;
 /// What these sections say by themselves.
 pub(super) struct Search {
     pub(super) settings: Settings,
-    /// How many of the best trials' models are kept.
-    pub(super) keep_models: u32,
     pub(super) setup: Setup,
     /// How the space is sampled.
     pub(super) rules: Rules,
@@ -65,14 +63,16 @@ pub(super) fn read(document: &Document) -> Result<Search, Fault> {
         max_consecutive_failures: 3,
         hours: None,
         epochs: None,
+        keep_models: 1,
     };
     let (setup, rules) = read_search(&search, &mut settings)?;
     if let Some(limits) = document.section("limits", scope) {
         read_limits(&limits, &mut settings)?;
     }
-    let results = document.section("results", scope);
-    let keep_models = results.map(|results| keep_models(&results)).transpose()?.unwrap_or(1);
-    Ok(Search { settings, keep_models, setup, rules })
+    if let Some(results) = document.section("results", scope) {
+        settings.keep_models = keep_models(&results)?;
+    }
+    Ok(Search { settings, setup, rules })
 }
 
 fn keep_models(results: &Node<'_>) -> Result<u32, Fault> {

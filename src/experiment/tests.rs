@@ -99,6 +99,7 @@ fn settings_have_their_defaults() {
         max_consecutive_failures: 3,
         hours: None,
         epochs: None,
+        keep_models: 1,
     };
     assert_eq!(experiment.settings, expected);
     assert_eq!(experiment.warnings, []);

@@ -20,7 +20,9 @@ impl Oracle for First {
     /// Promotions are left alone: they are not fresh assignments.
     fn suggest(&self, study: &Study) -> Suggestion {
         let suggestion = self.then.suggest(study);
-        let fresh = study.trials.iter().filter(|trial| !is_promotion(trial.stage.as_ref())).count();
+        let fresh = study.trials.iter().filter(|trial| !is_promotion(trial.stage.as_ref()));
+        // More than there are in the file count for nothing.
+        let fresh = fresh.take(self.first.len()).count();
         let Some(assignment) = self.first.get(fresh) else { return suggestion };
         let mut proposal = match suggestion {
             Suggestion::Trial(proposal) if !is_promotion(proposal.stage.as_ref()) => proposal,

@@ -149,11 +149,7 @@ impl Oracle for Hyperband {
                 return Suggestion::Trial(promotion);
             }
         }
-        if study.trials.iter().all(Trial::has_ended) {
-            Suggestion::Exhausted
-        } else {
-            Suggestion::Wait
-        }
+        if study.all_have_ended() { Suggestion::Exhausted } else { Suggestion::Wait }
     }
 
     /// The first round.

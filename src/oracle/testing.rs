@@ -17,6 +17,7 @@ pub(crate) fn study(seed: u64) -> Study {
         max_consecutive_failures: 0,
         hours: None,
         epochs: None,
+        keep_models: 1,
     })
 }
 

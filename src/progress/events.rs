@@ -88,7 +88,7 @@ fn after(from: CheckpointId) -> String {
 
 fn started(study: &Study, version: &str) -> String {
     let settings = &study.settings;
-    let ended = study.trials.iter().filter(|trial| trial.has_ended()).count();
+    let ended = study.tally().trials.ended();
     if study.trials.is_empty() {
         let each = match settings.folds {
             Some(folds) => format!("each cross-validated on {folds} folds"),

@@ -3,9 +3,8 @@
 //! Pure text; nothing is drawn here.
 
 use super::events::{brief, find_attempt};
-use crate::results::facts::{ExecutionState, attempt_seconds, execution_state};
 use crate::results::time::duration;
-use crate::study::{AttemptId, Execution, Outcome, Record, Study};
+use crate::study::{AttemptId, Outcome, Record, Study};
 
 /// More workers than this share a last line, so that the panel fits on a screen.
 pub const WORKER_LINES: usize = 16;
@@ -153,7 +152,7 @@ fn attempt_text(study: &Study, id: AttemptId) -> String {
 /// - `busy`: how many workers are training
 #[must_use]
 pub fn study_line(study: &Study, busy: usize) -> StudyLine {
-    let ended = study.trials.iter().filter(|trial| trial.has_ended()).count() as u64;
+    let ended = study.tally().trials.ended();
     let total = match study.ended {
         Some(_) => study.trials.len() as u64,
         None => u64::from(study.settings.max_trials).max(ended),
@@ -180,27 +179,16 @@ fn seconds_left(study: &Study, busy: usize) -> Option<f64> {
     if study.ended.is_some() {
         return None;
     }
+    let tally = study.tally();
     let each = u64::from(study.settings.executions_per_trial);
-    let mut remaining = u64::from(study.settings.max_trials) * each;
-    let (mut ended, mut seconds) = (0_u64, 0.0);
-    for trial in &study.trials {
-        for execution in &trial.executions {
-            let counts = match execution_state(trial, execution) {
-                ExecutionState::Finished | ExecutionState::Stopped => true,
-                ExecutionState::Waiting | ExecutionState::Running | ExecutionState::Failed => false,
-            };
-            if counts && let Some(spent) = Execution::current(execution).and_then(attempt_seconds) {
-                ended += 1;
-                seconds += spent;
-            }
-        }
-        remaining = remaining.saturating_sub(if trial.has_ended() {
-            each
-        } else {
-            trial.executions.iter().filter(|known| known.finished_by.is_some()).count() as u64
-        });
-    }
-    (ended > 0).then(|| seconds / ended as f64 * remaining as f64 / busy.max(1) as f64)
+    let finished = tally.open.iter().map(|id| {
+        let executions = &study.trials[id.0 as usize].executions;
+        executions.iter().filter(|known| known.finished_by.is_some()).count() as u64
+    });
+    let over = tally.trials.ended() * each + finished.sum::<u64>();
+    let remaining = (u64::from(study.settings.max_trials) * each).saturating_sub(over);
+    let mean = tally.ended_ms as f64 / 1000.0 / tally.ended as f64;
+    (tally.ended > 0).then(|| mean * remaining as f64 / busy.max(1) as f64)
 }
 
 #[cfg(test)]
@@ -316,6 +304,7 @@ mod tests {
         );
         study.ended = None;
         study.trials.clear();
+        study.count();
         assert_eq!(
             study_line(&study, 0),
             StudyLine { ended: 0, total: 20, text: "no score yet".to_owned() }

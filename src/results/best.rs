@@ -436,6 +436,7 @@ mod tests {
         run.study.trials[3] = run.study.trials[2].clone();
         run.study.trials[3].id = TrialId(3);
         run.study.trials[3].score = Some(0.95);
+        run.study.count();
         assert_eq!(run.publish(), Some(id(3, 1, 2)));
         // The worker handed in no weights for that attempt.
         assert_eq!(run.names("best"), ["hyperparameters.json", "network.json"]);
@@ -460,6 +461,7 @@ mod tests {
         run.study.trials[3] = run.study.trials[0].clone();
         run.study.trials[3].id = TrialId(3);
         run.study.trials[3].score = Some(0.87);
+        run.study.count();
         assert_eq!(run.publish_some(2), [id(2, 1, 2), id(3, 0, 1)]);
         assert_eq!(run.best("2/weights.safetensors"), weights_file(id(3, 0, 1)));
         assert_eq!(run.names("weights"), [id(2, 1, 2), id(3, 0, 1)].map(weights_file));
@@ -487,6 +489,7 @@ mod tests {
         let mut run = run();
         run.study.trials.truncate(2);
         run.study.trials[0].score = None;
+        run.study.count();
         assert_eq!(run.publish(), None);
         assert_eq!(run.names(""), ["weights"]);
         fs::remove_dir_all(run.weights()).expect("removed");

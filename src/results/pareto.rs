@@ -84,6 +84,7 @@ mod tests {
         beaten.executions = vec![finished("local-1", &[0.625])];
         beaten.score = Some(-0.125);
         study.trials.push(beaten);
+        study.count();
         let front = pareto_front(&study);
         let front: Vec<(TrialId, &[f64])> =
             front.iter().map(|(trial, values)| (trial.id, values.as_slice())).collect();

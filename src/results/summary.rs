@@ -244,6 +244,7 @@ depth: 4
     fn only_as_many_as_asked_for_and_the_best_by_direction() {
         let mut study = busy_study();
         study.settings.objective.direction = Direction::Min;
+        study.count();
         let text = results_summary(&study, 1, Path::new("runs/crnn"));
         assert!(text.contains("Showing 1 best trials\n"), "{text}");
         assert!(text.contains("direction=\"min\")\n\nTrial 00 summary\n"), "{text}");
@@ -276,6 +277,7 @@ Ended: not yet
         assert!(study_summary(&study).starts_with(first), "{}", study_summary(&study));
         study.settings.folds = None;
         study.trials.clear();
+        study.count();
         study.ended = Some(Ended::SpaceExhausted);
         assert_eq!(
             study_summary(&study),

@@ -22,6 +22,7 @@ pub(crate) fn study() -> Study {
         max_consecutive_failures: 3,
         hours: None,
         epochs: None,
+        keep_models: 1,
     })
 }
 
@@ -169,6 +170,7 @@ pub(crate) fn busy_study() -> Study {
     ];
 
     study.trials = vec![good, bad, best, running];
+    study.count();
     study
 }
 
@@ -184,6 +186,7 @@ pub(crate) fn two_objectives() -> Study {
     for trial in study.trials.iter_mut().filter(|trial| trial.score.is_some()) {
         trial.score = trial.score_so_far(&study.settings.objective);
     }
+    study.count();
     study
 }
 
@@ -223,5 +226,6 @@ pub(crate) fn staged_study() -> Study {
     stopped.executions = vec![Execution { attempts: vec![attempt], finished_by: None }];
 
     study.trials = vec![source, promoted, stopped];
+    study.count();
     study
 }

@@ -5,14 +5,12 @@
 //! [`mod@render`] shows it. Nothing here changes anything.
 
 pub mod render;
-mod tally;
 pub mod wire;
 
 pub use render::{Format, Source, render};
-pub use tally::{Best, Tally, TrialCounts};
 
 use crate::results::facts::ended_reason;
-use crate::study::{AttemptId, Study};
+use crate::study::{AttemptId, Study, TrialCounts, TrialId};
 
 /// Where a study and its workers stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +37,15 @@ pub struct Status {
     pub at_ms: u64,
     /// In the order of their names.
     pub workers: Vec<WorkerStatus>,
+}
+
+/// The trial with the best score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Best {
+    /// Its number.
+    pub trial: TrialId,
+    /// Its score.
+    pub score: f64,
 }
 
 /// Executions by what is to be done with them.
@@ -105,10 +112,10 @@ impl Status {
     /// that hold its open attempts, and when they were last heard of is not known.
     #[must_use]
     pub fn of_study(study: &Study, version: &str, at_ms: u64) -> Self {
-        let tally = Tally::of(study);
         let mut workers = Vec::new();
         let mut waiting = 0;
-        for trial in study.trials.iter().filter(|trial| !trial.has_ended()) {
+        for id in &study.tally().open {
+            let trial = &study.trials[id.0 as usize];
             for (index, execution) in (0_u32..).zip(&trial.executions) {
                 let open = execution.attempts.iter().filter(|attempt| attempt.outcome.is_none());
                 let before = workers.len();
@@ -133,17 +140,14 @@ impl Status {
             }
         }
         let leased = workers.len() as u64;
-        let executions = ExecutionCounts { finished: tally.finished, leased, waiting };
-        Self::new(study, &tally, executions, workers, version, at_ms)
+        let executions = ExecutionCounts { finished: study.tally().finished, leased, waiting };
+        Self::new(study, executions, workers, version, at_ms)
     }
 
     /// Puts the parts together.
-    ///
-    /// - `tally`: the study's
     #[must_use]
     pub fn new(
         study: &Study,
-        tally: &Tally,
         executions: ExecutionCounts,
         mut workers: Vec<WorkerStatus>,
         version: &str,
@@ -154,14 +158,16 @@ impl Status {
             Some(ended) => StudyPhase::Ended { reason: ended_reason(study, ended) },
             None => StudyPhase::Running,
         };
+        let best =
+            study.best().and_then(|trial| trial.score.map(|score| Best { trial: trial.id, score }));
         Self {
             version: version.to_owned(),
             study: study.settings.study.clone(),
             objective: study.settings.objective.metric.clone(),
             max_trials: study.settings.max_trials,
             executions_per_trial: study.settings.executions_per_trial,
-            trials: tally.trials,
-            best: tally.best,
+            trials: study.tally().trials,
+            best,
             executions,
             phase,
             at_ms,

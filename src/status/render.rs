@@ -368,6 +368,7 @@ w        cpu, 2 threads  silent                                -       -  2m 05s
         assert_eq!(json["process"], serde_json::Value::Null);
 
         study.trials.clear();
+        study.count();
         study.ended = Some(Ended::SpaceExhausted);
         status = Status::of_study(&study, "0.1.0", NOON_MS);
         assert_eq!(

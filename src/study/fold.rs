@@ -2,7 +2,7 @@
 
 use super::{
     Attempt, AttemptId, Checkpoint, CheckpointId, Execution, Measurement, Outcome, Record, Stamped,
-    Study, Trial, TrialState,
+    Study, Tally, Trial, TrialState,
 };
 
 /// A record that does not fit the records before it: the store is damaged.
@@ -26,7 +26,21 @@ impl Study {
     /// # Errors
     ///
     /// As [`Study::replay`].
-    pub fn apply(&mut self, Stamped { at_ms, record }: &Stamped) -> Result<(), FoldError> {
+    pub fn apply(&mut self, stamped: &Stamped) -> Result<(), FoldError> {
+        let index = Tally::trial_of(&stamped.record).map(|trial| trial.0 as usize);
+        let Self { trials, tally, settings, .. } = self;
+        if let Some(before) = index.and_then(|index| trials.get(index)) {
+            tally.remove(before, trials, &settings.objective);
+        }
+        let applied = self.change(stamped);
+        let Self { trials, tally, settings, .. } = self;
+        if let Some(after) = index.and_then(|index| trials.get(index)) {
+            tally.add(after, trials, &settings.objective);
+        }
+        applied
+    }
+
+    fn change(&mut self, Stamped { at_ms, record }: &Stamped) -> Result<(), FoldError> {
         match record {
             Record::Started { .. } => {
                 self.ended = None;
@@ -246,6 +260,7 @@ mod tests {
             max_consecutive_failures: 0,
             hours: None,
             epochs: None,
+            keep_models: 1,
         });
         for record in records {
             let line = serde_json::to_string(&record).expect("JSON");

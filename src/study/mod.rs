@@ -9,6 +9,7 @@ mod fold;
 mod metrics;
 mod objective;
 mod record;
+mod tally;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -20,6 +21,7 @@ pub use fold::FoldError;
 pub use metrics::Metrics;
 pub use objective::{Direction, MULTI_OBJECTIVE, Objective, Term};
 pub use record::{Outcome, Record, Stamped};
+pub use tally::{Tally, TrialCounts};
 
 use crate::space::HyperParameters;
 
@@ -64,6 +66,8 @@ pub struct Settings {
     pub hours: Option<f64>,
     /// How many epochs are trained in all at most.
     pub epochs: Option<u64>,
+    /// Of how many of the best trials the model is kept; at least 1.
+    pub keep_models: u32,
 }
 
 /// Settings and trials.
@@ -87,6 +91,8 @@ pub struct Study {
     pub checkpoints: BTreeMap<AttemptId, Checkpoint>,
     /// How many epochs were trained in all attempts, those that count for nothing included.
     pub epochs_trained: u64,
+    /// Of `trials`.
+    tally: Tally,
 }
 
 /// Why a study is over.
@@ -284,23 +290,32 @@ impl Study {
             metric_names: HashSet::new(),
             checkpoints: BTreeMap::new(),
             epochs_trained: 0,
+            tally: Tally::default(),
         }
+    }
+
+    /// What is counted of the trials.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts the trials anew, after a test has put them there by hand.
+    #[cfg(test)]
+    pub(crate) fn count(&mut self) {
+        self.tally = Tally::of(self);
     }
 
     /// Trials with a score, best first; of equal scores the earlier trial first.
     #[must_use]
     pub fn ranked(&self) -> Vec<&Trial> {
-        let mut ranked: Vec<(&Trial, f64)> = self
-            .trials
-            .iter()
-            .filter_map(|trial| trial.score.map(|score| (trial, score)))
-            .collect();
-        let objective = &self.settings.objective;
-        // `false` comes before `true`.
-        ranked.sort_by(|(_, a), (_, b)| {
-            objective.is_better(*b, *a).cmp(&objective.is_better(*a, *b))
-        });
-        ranked.into_iter().map(|(trial, _)| trial).collect()
+        self.tally.ranking.iter().map(|id| &self.trials[id.0 as usize]).collect()
+    }
+
+    /// Whether nothing more will happen to any trial that was proposed.
+    #[must_use]
+    pub fn all_have_ended(&self) -> bool {
+        self.tally.open.is_empty()
     }
 
     /// Whether as many epochs were trained as `limits.epochs` allows.
@@ -312,7 +327,8 @@ impl Study {
     /// The best trial, if one has a score.
     #[must_use]
     pub fn best(&self) -> Option<&Trial> {
-        self.ranked().into_iter().next()
+        let best = self.tally.ranking.first()?;
+        self.trials.get(best.0 as usize)
     }
 
     /// A trial's number as people see it, padded like Keras Tuner's.

@@ -10,9 +10,10 @@ use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle};
 use sweep::coordinator::door::Door;
 use sweep::coordinator::service::Service;
 use sweep::oracle::{Oracle, RandomSearch};
+use sweep::results::weights_file;
 use sweep::space::{HyperParameter, HyperParameters, Kind, Numerical, Sampling, Space};
 use sweep::store::Store;
-use sweep::study::{Direction, Objective, Settings, Stage, Study, TrialState};
+use sweep::study::{AttemptId, Direction, Objective, Settings, Stage, Study, TrialState};
 use sweep_proto::v1::coordinator_client::CoordinatorClient;
 use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{self, layer};
@@ -103,6 +104,7 @@ fn settings() -> Settings {
         max_consecutive_failures: 3,
         hours: None,
         epochs: None,
+        keep_models: 1,
     }
 }
 
@@ -203,8 +205,20 @@ async fn the_number_of_workers_changes_no_result() {
     let (together, folder) = Site::open().await.work(5).await;
     assert_eq!(outcome(&alone), outcome(&together));
 
-    let weights = std::fs::read_dir(folder.path().join("weights")).expect("there").count();
-    assert_eq!(weights, 24, "one file an execution, none half written");
+    let weights = folder.path().join("weights");
+    for file in std::fs::read_dir(&weights).expect("there") {
+        let name = file.expect("readable").file_name();
+        assert!(name.as_encoded_bytes().ends_with(b".safetensors"), "half written: {name:?}");
+    }
+    let best = together.best().expect("all have a score");
+    let objective = &together.settings.objective;
+    let value = |index: &usize| {
+        let attempt = best.executions[*index].current().expect("it has finished");
+        attempt.best(objective).expect("it was measured").1
+    };
+    let execution = (0..2).rev().max_by(|a, b| value(a).total_cmp(&value(b))).expect("two");
+    let id = AttemptId { trial: best.id, execution: execution as u32, attempt: 1 };
+    assert!(weights.join(weights_file(id)).is_file(), "the weights of the best are there");
     let fetched = folder.path().join("cache/datasets").join(DIGEST).join("x.npy");
     assert_eq!(std::fs::metadata(fetched).expect("fetched").len(), 3 << 20);
     let stored = Store::open(&folder.path().join("study.db")).expect("the store");

@@ -166,6 +166,7 @@ fn settings(seed: u64) -> Settings {
         max_consecutive_failures: 0,
         hours: None,
         epochs: None,
+        keep_models: 1,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::results::summary_text;
 use crate::run_directory::{RunDirectory, RunDirectoryError};
 use crate::space::Space;
 use crate::store::{Origin, Store};
-use crate::study::{Ended, Study, Trial};
+use crate::study::{Ended, Study};
 
 /// Options of `sweep run`.
 #[derive(Debug, Args)]
@@ -244,7 +244,7 @@ fn settle_origin(
 /// What to say where taking the study up again would add nothing.
 fn nothing_left(study: &Study, plan: &ExperimentPlan) -> Option<String> {
     let name = &study.settings.study;
-    let all_ended = study.trials.iter().all(Trial::has_ended);
+    let all_ended = study.all_have_ended();
     match study.ended {
         Some(Ended::MaxTrials | Ended::SpaceExhausted) if all_ended => {
             // The number of trials may have been raised, and the space extended, since.
@@ -299,7 +299,7 @@ fn conclude(study: &Study, space: &Space, directory: &RunDirectory) -> Result<()
 }
 
 fn interrupted(study: &Study, directory: &RunDirectory) -> Failure {
-    let ended = study.trials.iter().filter(|trial| trial.has_ended()).count();
+    let ended = study.tally().trials.ended();
     Failure::interrupted(format!(
         "interrupted after {ended} of {} trials; everything is in {}",
         study.settings.max_trials,

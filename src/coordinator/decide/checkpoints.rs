@@ -127,9 +127,8 @@ impl Step<'_> {
         if study.checkpoints.is_empty() || !self.decision.records.iter().any(may_matter) {
             return;
         }
-        let unended = study.trials.iter().filter(|trial| !trial.has_ended());
-        let awaited: HashSet<TrialId> =
-            unended.filter_map(|trial| study.promoted_from(trial.id)).collect();
+        let open = study.tally().open.iter();
+        let awaited: HashSet<TrialId> = open.filter_map(|id| study.promoted_from(*id)).collect();
         let names = study.checkpoints.iter();
         let names = names.map(|(id, checkpoint)| checkpoint.name(*id));
         let unneeded: Vec<_> = names.filter(|name| !self.is_needed(*name, &awaited)).collect();

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod stopping;
 mod watching;
+mod weights;
 
 use proptest::prelude::*;
 use sweep_proto::v1::{self, Specification, Training};
@@ -62,6 +63,7 @@ fn settings() -> Settings {
         max_consecutive_failures: 2,
         hours: None,
         epochs: None,
+        keep_models: 1,
     }
 }
 

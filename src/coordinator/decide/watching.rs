@@ -15,13 +15,12 @@ impl Search {
     #[must_use]
     pub fn status(&self, now: Now, version: &str) -> Status {
         let executions = ExecutionCounts {
-            finished: self.tally.finished,
+            finished: self.study.tally().finished,
             leased: self.leases.open().count() as u64,
             waiting: self.leases.waiting() as u64,
         };
         let workers = self.workers_status(now);
-        let mut status =
-            Status::new(&self.study, &self.tally, executions, workers, version, now.unix_ms);
+        let mut status = Status::new(&self.study, executions, workers, version, now.unix_ms);
         if self.interrupted && status.phase == StudyPhase::Running {
             status.phase = StudyPhase::Stopping;
         }

@@ -9,7 +9,7 @@ struct Ladder;
 /// Which trial goes on next, once that is settled.
 fn promoted(study: &Study) -> Option<TrialId> {
     match study.trials.len() {
-        2 if study.trials.iter().all(Trial::has_ended) => study.best().map(|best| best.id),
+        2 if study.all_have_ended() => study.best().map(|best| best.id),
         3 if study.trials[2].has_ended() => Some(TrialId(2)),
         _ => None,
     }
@@ -33,7 +33,7 @@ impl Oracle for Ladder {
     }
 
     fn may_promote(&self, study: &Study, trial: TrialId) -> bool {
-        let is_settled = study.trials.len() > 2 || study.trials.iter().all(Trial::has_ended);
+        let is_settled = study.trials.len() > 2 || study.all_have_ended();
         if trial.0 < 2 && !is_settled { true } else { promoted(study) == Some(trial) }
     }
 }

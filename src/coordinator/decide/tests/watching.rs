@@ -1,7 +1,8 @@
 //! What those who watch see of a search.
 
 use super::*;
-use crate::status::{Best, Doing, Status, StudyPhase, Tally, TrialCounts};
+use crate::status::{Best, Doing, Status, StudyPhase};
+use crate::study::TrialCounts;
 
 impl Script {
     fn status(&self) -> Status {
@@ -113,6 +114,6 @@ fn the_study_is_told_in_numbers() {
     assert_eq!(script.status().phase, StudyPhase::Stopping);
     assert_eq!(
         Status { workers: vec![], ..script.status() }.trials,
-        Tally::of(script.search.study()).trials
+        script.search.study().tally().trials
     );
 }
