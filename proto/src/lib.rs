@@ -13,6 +13,7 @@ pub mod address;
 pub mod connect;
 pub mod head;
 pub mod memory;
+mod metric;
 pub mod mobilenet_v2;
 pub mod secret;
 pub mod shape;
@@ -34,6 +35,9 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// Largest weights file or checkpoint that either side accepts, in bytes.
 pub const MAX_FILE_BYTES: u64 = 8 << 30;
+
+/// Most epochs of a training.
+pub const MAX_EPOCHS: u32 = 100_000;
 
 /// The version that a worker and its coordinator must share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -72,6 +72,8 @@ pub enum Event {
         reply_to: ReplyTo,
         /// Its attempt.
         id: AttemptId,
+        /// The worker's process.
+        instance: u64,
         /// In the order of epochs; those known already are ignored.
         measurements: Vec<Measurement>,
     },
@@ -81,6 +83,8 @@ pub enum Event {
         reply_to: ReplyTo,
         /// Its attempt, which has measured all its epochs.
         id: AttemptId,
+        /// The worker's process.
+        instance: u64,
     },
     /// A worker has handed in a checkpoint, and its file is stored.
     CheckpointStored {
@@ -102,8 +106,15 @@ pub enum Event {
         reply_to: ReplyTo,
         /// Its attempt.
         id: AttemptId,
+        /// The worker's process.
+        instance: u64,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// Who was to be told of a lease has left meanwhile.
+    Undelivered {
+        /// The lease.
+        id: AttemptId,
     },
     /// A local worker's process ended.
     WorkerGone {
@@ -148,6 +159,8 @@ pub enum Reply {
     Done,
     /// No such attempt was ever leased.
     Unknown,
+    /// The attempt was leased to another worker.
+    NotYours,
 }
 
 /// What comes of an event.
@@ -260,15 +273,20 @@ impl Search {
             Event::Heartbeat { reply_to, id, worker } => {
                 step.on_heartbeat(reply_to, id, &worker);
             }
-            Event::Report { reply_to, id, measurements } => {
-                step.on_report(reply_to, id, measurements);
+            Event::Report { reply_to, id, instance, measurements } => {
+                step.on_report(reply_to, id, instance, measurements);
             }
-            Event::WeightsOffered { reply_to, id } => step.on_weights_offered(reply_to, id),
+            Event::WeightsOffered { reply_to, id, instance } => {
+                step.on_weights_offered(reply_to, id, instance);
+            }
             Event::CheckpointStored { reply_to, id, checkpoint } => {
                 step.on_checkpoint_stored(reply_to, id, checkpoint);
             }
             Event::CheckpointLost { checkpoint } => step.on_checkpoint_lost(checkpoint),
-            Event::Complete { reply_to, id, outcome } => step.on_complete(reply_to, id, outcome),
+            Event::Complete { reply_to, id, instance, outcome } => {
+                step.on_complete(reply_to, id, instance, outcome);
+            }
+            Event::Undelivered { id } => step.on_undelivered(id),
             Event::WorkerGone { reply_to, name, message } => {
                 step.on_worker_gone(reply_to, &name, &message);
             }
@@ -329,7 +347,7 @@ impl Step<'_> {
         // An answer that was lost on its way: the same attempt again.
         if let Some(id) = self.search.leases.held_by(&worker) {
             let deadline_ms = self.deadline_ms();
-            self.search.leases.renew(id, Some(worker.instance), deadline_ms);
+            self.search.leases.renew(id, worker.instance, deadline_ms);
             if self.assign(reply_to, id) {
                 return;
             }
@@ -339,16 +357,21 @@ impl Step<'_> {
     }
 
     fn on_heartbeat(&mut self, reply_to: ReplyTo, id: AttemptId, worker: &Worker) {
-        let reply = self.hear_of(id, Some(worker.instance));
-        if reply != Reply::Unknown {
+        let reply = self.hear_of(id, worker.instance);
+        if !matches!(reply, Reply::Unknown | Reply::NotYours) {
             self.search.workers.hear(worker, self.now);
         }
         self.reply(reply_to, reply);
     }
 
-    fn on_report(&mut self, reply_to: ReplyTo, id: AttemptId, measurements: Vec<Measurement>) {
-        let mut reply = self.hear_of(id, None);
-        self.hear_of_holder(id, false);
+    fn on_report(
+        &mut self,
+        reply_to: ReplyTo,
+        id: AttemptId,
+        instance: u64,
+        measurements: Vec<Measurement>,
+    ) {
+        let mut reply = self.hear_of(id, instance);
         for measurement in measurements {
             if reply != Reply::Continue {
                 break;
@@ -389,12 +412,21 @@ impl Step<'_> {
         }
     }
 
-    fn on_complete(&mut self, reply_to: ReplyTo, id: AttemptId, outcome: Outcome) {
-        self.hear_of_holder(id, outcome == Outcome::Released);
+    fn on_complete(&mut self, reply_to: ReplyTo, id: AttemptId, instance: u64, outcome: Outcome) {
         let Some(attempt) = self.search.study.attempt(id) else {
             self.reply(reply_to, Reply::Unknown);
             return;
         };
+        if self.search.leases.is_of_another(id, instance) {
+            self.reply(reply_to, Reply::NotYours);
+            return;
+        }
+        let workers = &mut self.search.workers;
+        if outcome == Outcome::Released {
+            workers.forget(&attempt.worker, instance);
+        } else {
+            workers.hear_again(&attempt.worker, instance, self.now);
+        }
         let is_wanted = self.is_wanted(id);
         let is_news = match attempt.outcome {
             None => true,
@@ -408,6 +440,12 @@ impl Step<'_> {
         }
         let outcome = if is_wanted { self.checked(id, outcome) } else { Outcome::Superseded };
         self.end_attempt(id, outcome);
+    }
+
+    fn on_undelivered(&mut self, id: AttemptId) {
+        if self.search.leases.is_open(id) {
+            self.end_attempt(id, Outcome::Released);
+        }
     }
 
     /// Replies [`Reply::Stop`] if the worker had an execution, of which it may have
@@ -574,11 +612,15 @@ impl Step<'_> {
 
     /// A sign of life: renews the lease, or takes a lost attempt up again if
     /// nobody else has its execution yet.
-    fn hear_of(&mut self, id: AttemptId, instance: Option<u64>) -> Reply {
+    fn hear_of(&mut self, id: AttemptId, instance: u64) -> Reply {
         let deadline_ms = self.deadline_ms();
         let Some(attempt) = self.search.study.attempt(id) else { return Reply::Unknown };
+        if self.search.leases.is_of_another(id, instance) {
+            return Reply::NotYours;
+        }
         let was_lost = matches!(attempt.outcome, Some(Outcome::WorkerLost { .. }));
-        let worker = attempt.worker.clone();
+        let name = attempt.worker.clone();
+        self.search.workers.hear_again(&name, instance, self.now);
         if !self.is_wanted(id) {
             return Reply::Stop;
         }
@@ -590,23 +632,11 @@ impl Step<'_> {
         }
         if self.search.leases.withdraw(id.trial, id.execution) {
             self.record(Record::AttemptResumed { id });
-            let instance = instance.unwrap_or_default();
-            let worker = Worker { name: worker, instance, device: String::new() };
+            let worker = Worker { name, instance, device: String::new() };
             self.search.leases.grant(id, &worker, deadline_ms);
         }
         // Else a newer attempt is under way: whoever finishes first counts.
         Reply::Continue
-    }
-
-    /// A sign of life, perhaps the last, that says no more than its attempt.
-    fn hear_of_holder(&mut self, id: AttemptId, leaves: bool) {
-        let Search { leases, workers, .. } = &mut *self.search;
-        let Some(lease) = leases.get(id) else { return };
-        match lease.instance {
-            Some(instance) if leaves => workers.forget(&lease.worker, instance),
-            Some(instance) => workers.hear_again(&lease.worker, instance, self.now),
-            None => {}
-        }
     }
 
     /// Whether a result of this attempt could still count.
@@ -648,6 +678,7 @@ impl Step<'_> {
         if !self.search.leases.is_open(id) {
             return;
         }
+        self.search.leases.lose(id);
         self.end_attempt(id, Outcome::WorkerLost { message: message.to_owned() });
     }
 
@@ -755,6 +786,7 @@ impl Step<'_> {
         for execution in 0..self.search.study.settings.executions_per_trial {
             self.search.leases.withdraw(trial, execution);
         }
+        self.search.leases.forget_lost(trial);
         self.record(Record::TrialEnded { trial, state, score, error });
         self.end_study_if_over();
     }

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::decide::{Decision, Event, Now, Reply, ReplyTo, Search};
 use crate::status::Status;
 use crate::store::{Store, StoreError};
-use crate::study::{AttemptId, Outcome, Stamped, Study};
+use crate::study::{AttemptId, Stamped, Study};
 
 /// Events that wait for the dispatcher; beyond that, callers wait.
 const QUEUE: usize = 1024;
@@ -27,9 +27,6 @@ const BATCH: usize = 256;
 
 /// How often deadlines are looked at, also when no event comes.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Names no caller; their numbers count up from 0.
-const NOBODY: ReplyTo = ReplyTo(u64::MAX);
 
 /// Sees every batch of records once it is durable.
 pub trait Observer: Send {
@@ -303,11 +300,9 @@ impl Body {
             return Ok(());
         }
         let now = self.clock.now();
-        let decisions = undelivered.into_iter().map(|id| {
-            let reply_to = NOBODY;
-            self.search.decide(now, Event::Complete { reply_to, id, outcome: Outcome::Released })
-        });
-        let decisions = decisions.collect();
+        let search = &mut self.search;
+        let events = undelivered.into_iter().map(|id| Event::Undelivered { id });
+        let decisions = events.map(|event| search.decide(now, event)).collect();
         self.carry_out(decisions)
     }
 }

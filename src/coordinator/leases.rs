@@ -37,6 +37,9 @@ pub struct Lease {
 #[derive(Debug, Default)]
 pub struct Leases {
     open: BTreeMap<AttemptId, Lease>,
+    /// Instances of the workers that were lost with an attempt: a result that comes
+    /// late is theirs alone to hand in.
+    lost: BTreeMap<AttemptId, u64>,
     /// `false` (tried before) sorts before `true` (fresh).
     queue: BTreeSet<(bool, TrialId, u32)>,
 }
@@ -90,16 +93,38 @@ impl Leases {
     pub fn grant(&mut self, id: AttemptId, worker: &Worker, deadline_ms: u64) {
         let (name, instance) = (worker.name.clone(), Some(worker.instance));
         self.open.insert(id, Lease { worker: name, instance, deadline_ms });
+        self.lost.remove(&id);
     }
 
     /// Renews a lease; whether there was one.
-    pub fn renew(&mut self, id: AttemptId, instance: Option<u64>, deadline_ms: u64) -> bool {
+    pub fn renew(&mut self, id: AttemptId, instance: u64, deadline_ms: u64) -> bool {
         let Some(lease) = self.open.get_mut(&id) else { return false };
         lease.deadline_ms = deadline_ms;
-        if instance.is_some() {
-            lease.instance = instance;
-        }
+        lease.instance = Some(instance);
         true
+    }
+
+    /// Whether an attempt is, or was when its worker was lost, in the hands of
+    /// another worker process. Of leases taken over from an earlier coordinator it
+    /// is not known before the worker is heard of.
+    #[must_use]
+    pub fn is_of_another(&self, id: AttemptId, instance: u64) -> bool {
+        let open = self.open.get(&id).and_then(|lease| lease.instance);
+        open.or_else(|| self.lost.get(&id).copied()).is_some_and(|holder| holder != instance)
+    }
+
+    /// Ends a lease whose worker may come back.
+    pub fn lose(&mut self, id: AttemptId) {
+        if let Some(Lease { instance: Some(instance), .. }) = self.open.remove(&id) {
+            self.lost.insert(id, instance);
+        }
+    }
+
+    /// Forgets who was lost with a trial that has ended.
+    pub fn forget_lost(&mut self, trial: TrialId) {
+        for id in within(&self.lost, trial) {
+            self.lost.remove(&id);
+        }
     }
 
     /// Ends a lease; whether there was one.
@@ -133,13 +158,15 @@ impl Leases {
     /// Attempts of one execution.
     #[must_use]
     pub fn of_execution(&self, trial: TrialId, execution: u32) -> Vec<AttemptId> {
-        self.select(|id, _| id.trial == trial && id.execution == execution)
+        let mut ids = within(&self.open, trial);
+        ids.retain(|id| id.execution == execution);
+        ids
     }
 
     /// Attempts of one trial.
     #[must_use]
     pub fn of_trial(&self, trial: TrialId) -> Vec<AttemptId> {
-        self.select(|id, _| id.trial == trial)
+        within(&self.open, trial)
     }
 
     /// The lease of an attempt, while it is open.
@@ -174,4 +201,11 @@ impl Leases {
     fn select(&self, fits: impl Fn(&AttemptId, &Lease) -> bool) -> Vec<AttemptId> {
         self.open.iter().filter(|(id, lease)| fits(id, lease)).map(|(id, _)| *id).collect()
     }
+}
+
+/// Attempts of one trial, in order.
+fn within<T>(attempts: &BTreeMap<AttemptId, T>, trial: TrialId) -> Vec<AttemptId> {
+    let first = AttemptId { trial, execution: 0, attempt: 0 };
+    let last = AttemptId { trial, execution: u32::MAX, attempt: u32::MAX };
+    attempts.range(first..=last).map(|(id, _)| *id).collect()
 }

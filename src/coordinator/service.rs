@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
 use sweep_proto::v1::{self, acquire_response, complete_request, uploaded_file};
-use sweep_proto::{MAX_MESSAGE_BYTES, VERSION};
+use sweep_proto::{MAX_EPOCHS, MAX_MESSAGE_BYTES, VERSION};
 use tokio::fs::File;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -120,7 +120,8 @@ impl Service {
     ) -> Result<v1::Verdict, Status> {
         match self.handle.ask(event).await? {
             Reply::Continue => Ok(v1::Verdict::Continue),
-            Reply::Unknown => Err(Status::not_found("no such attempt was ever leased")),
+            Reply::Unknown => Err(unknown_attempt()),
+            Reply::NotYours => Err(another_workers()),
             Reply::Stop | Reply::Assigned { .. } | Reply::Wait | Reply::StudyOver | Reply::Done => {
                 Ok(v1::Verdict::Stop)
             }
@@ -142,6 +143,7 @@ impl Coordinator for Service {
         request: Request<v1::AcquireRequest>,
     ) -> Result<Response<v1::AcquireResponse>, Status> {
         let worker = required(request.into_inner().worker, "worker")?;
+        check_name("worker.version", &worker.version)?;
         if worker.version != VERSION {
             return Err(Status::failed_precondition(format!(
                 "this worker is of version {}, its coordinator of version {VERSION}",
@@ -167,9 +169,12 @@ impl Coordinator for Service {
                 })
             }
             Reply::StudyOver => acquire_response::Answer::StudyOver(v1::StudyOver {}),
-            Reply::Wait | Reply::Continue | Reply::Stop | Reply::Done | Reply::Unknown => {
-                acquire_response::Answer::Wait(v1::Wait {})
-            }
+            Reply::Wait
+            | Reply::Continue
+            | Reply::Stop
+            | Reply::Done
+            | Reply::Unknown
+            | Reply::NotYours => acquire_response::Answer::Wait(v1::Wait {}),
         };
         Ok(Response::new(v1::AcquireResponse { answer: Some(answer) }))
     }
@@ -191,6 +196,7 @@ impl Coordinator for Service {
     ) -> Result<Response<v1::ReportResponse>, Status> {
         let request = request.into_inner();
         let id = required(request.id, "id")?.into();
+        let instance = checked_instance("instance", request.instance)?;
         if request.measurements.len() > MAX_MEASUREMENTS {
             return Err(Status::invalid_argument("too many measurements in one report"));
         }
@@ -199,7 +205,9 @@ impl Coordinator for Service {
             .into_iter()
             .map(checked_measurement)
             .collect::<Result<Vec<_>, Status>>()?;
-        let verdict = self.verdict(|reply_to| Event::Report { reply_to, id, measurements }).await?;
+        let verdict =
+            self.verdict(|reply_to| Event::Report { reply_to, id, instance, measurements });
+        let verdict = verdict.await?;
         Ok(Response::new(v1::ReportResponse { verdict: verdict.into() }))
     }
 
@@ -214,12 +222,13 @@ impl Coordinator for Service {
             .ok_or_else(|| Status::invalid_argument("an upload without a chunk"))?;
         let file = required(first.file, "file")?;
         let id: AttemptId = required(file.id, "file.id")?.into();
+        let instance = checked_instance("file.instance", file.instance)?;
         let content = required(file.content, "file.content")?;
         // Asked of the dispatcher, so that only leased attempts leave files.
         let verdict = self.verdict(|reply_to| match content {
-            uploaded_file::Content::Weights(_) => Event::WeightsOffered { reply_to, id },
+            uploaded_file::Content::Weights(_) => Event::WeightsOffered { reply_to, id, instance },
             uploaded_file::Content::Checkpoint(_) => {
-                Event::Report { reply_to, id, measurements: Vec::new() }
+                Event::Report { reply_to, id, instance, measurements: Vec::new() }
             }
         });
         let verdict = verdict.await?;
@@ -251,9 +260,12 @@ impl Coordinator for Service {
     ) -> Result<Response<v1::CompleteResponse>, Status> {
         let request = request.into_inner();
         let id = required(request.id, "id")?.into();
+        let instance = checked_instance("instance", request.instance)?;
         let outcome = checked_outcome(required(request.outcome, "outcome")?)?;
-        match self.handle.ask(|reply_to| Event::Complete { reply_to, id, outcome }).await? {
-            Reply::Unknown => Err(Status::not_found("no such attempt was ever leased")),
+        let complete = |reply_to| Event::Complete { reply_to, id, instance, outcome };
+        match self.handle.ask(complete).await? {
+            Reply::Unknown => Err(unknown_attempt()),
+            Reply::NotYours => Err(another_workers()),
             Reply::Done
             | Reply::Assigned { .. }
             | Reply::Wait
@@ -337,24 +349,43 @@ fn check_name(field: &str, name: &str) -> Result<(), Status> {
     Ok(())
 }
 
+fn unknown_attempt() -> Status {
+    Status::not_found("no such attempt was ever leased")
+}
+
+fn another_workers() -> Status {
+    Status::permission_denied("the attempt was leased to another worker")
+}
+
+fn checked_instance(field: &str, instance: u64) -> Result<u64, Status> {
+    if instance == 0 {
+        return Err(Status::invalid_argument(format!("`{field}` is missing")));
+    }
+    Ok(instance)
+}
+
 fn checked_worker(worker: v1::Worker) -> Result<Worker, Status> {
     check_name("worker.name", &worker.name)?;
     if !worker.device.is_empty() {
         check_name("worker.device", &worker.device)?;
     }
+    checked_instance("worker.instance", worker.instance)?;
     let v1::Worker { name, instance, device, .. } = worker;
     Ok(Worker { name, instance, device })
 }
 
 fn checked_epoch(epoch: u32) -> Result<u32, Status> {
-    if epoch == 0 {
-        return Err(Status::invalid_argument("epochs count from 1"));
+    if !(1..=MAX_EPOCHS).contains(&epoch) {
+        return Err(Status::invalid_argument(format!("epochs count from 1 to {MAX_EPOCHS}")));
     }
     Ok(epoch)
 }
 
 /// The name of a checkpoint: at an epoch's end, or some steps further on.
 fn checked_name(id: AttemptId, epoch: u32, step: u32) -> Result<CheckpointId, Status> {
+    if epoch > MAX_EPOCHS {
+        return Err(Status::invalid_argument(format!("no training has over {MAX_EPOCHS} epochs")));
+    }
     if epoch == 0 && step == 0 {
         return Err(Status::invalid_argument("a checkpoint from before the first step"));
     }
@@ -369,13 +400,20 @@ fn checked_measurement(measurement: v1::Measurement) -> Result<Measurement, Stat
     }
     for metric in &metrics {
         check_name("metric.name", &metric.name)?;
+        if metric.value.is_some_and(|value| !value.is_finite()) {
+            return Err(Status::invalid_argument(format!(
+                "metric `{}`: a value that is no finite number is to be left out",
+                metric.name
+            )));
+        }
+    }
+    if !seconds.is_finite() || seconds < 0.0 {
+        return Err(Status::invalid_argument("`seconds` is no time"));
     }
     let metrics = metrics.into_iter().map(|metric| {
-        // What JSON cannot hold is kept as NaN, in memory as on disk.
-        let value = if metric.value.is_finite() { metric.value } else { f64::NAN };
+        let value = metric.number();
         (metric.name, value)
     });
-    let seconds = if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
     Ok(Measurement { epoch, metrics: metrics.collect(), seconds })
 }
 

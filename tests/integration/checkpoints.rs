@@ -8,7 +8,7 @@ use sweep_proto::v1::{self, complete_request};
 use sweep_session::{Course, Epochs, Execution, ToyTrainer, Trainer as _};
 use tonic::Code;
 
-use crate::service::{DensePlan, Site, acquire, chunk, space};
+use crate::service::{DensePlan, INSTANCE, Site, acquire, chunk, space};
 
 /// Rounds of 8, 3 and 1 trials, of 2, 4 and 7 epochs: the best go on.
 struct Rounds(RandomSearch);
@@ -84,7 +84,7 @@ fn measured_in_one_go(study: &Study, trial: &Trial, execution: u32) -> Vec<(u32,
     impl Epochs for Kept {
         fn report(&mut self, measurement: v1::Measurement) -> Course {
             let named = measurement.metrics.iter().find(|metric| metric.name == "val_accuracy");
-            self.0.push((measurement.epoch, named.expect("measured").value));
+            self.0.push((measurement.epoch, named.expect("measured").number()));
             Course::GoOn
         }
         fn course(&self) -> Course {
@@ -145,7 +145,7 @@ async fn a_checkpoint_is_sent_as_it_was_handed_in_until_its_file_is_lost() {
     let id = first.id;
     assert!(first.keep_checkpoint);
     let epoch = v1::Measurement { epoch: 2, ..Default::default() };
-    let report = v1::ReportRequest { id, measurements: vec![epoch] };
+    let report = v1::ReportRequest { id, instance: INSTANCE, measurements: vec![epoch] };
     client.report(report).await.expect("measured");
     // Two whole chunks and a part of one.
     let bytes: Vec<u8> =
@@ -167,7 +167,10 @@ async fn a_checkpoint_is_sent_as_it_was_handed_in_until_its_file_is_lost() {
     assert!(std::fs::read(&kept).expect("kept") == bytes);
 
     let outcome = Some(complete_request::Outcome::Released(v1::Released {}));
-    client.complete(v1::CompleteRequest { id, outcome }).await.expect("given back");
+    client
+        .complete(v1::CompleteRequest { id, instance: INSTANCE, outcome })
+        .await
+        .expect("given back");
     let second = acquire(&mut client).await;
     let announced = second.checkpoint.expect("to go on from");
     assert_eq!((announced.id, announced.epoch, announced.bytes), (id, 2, bytes.len() as u64));
@@ -187,7 +190,8 @@ async fn a_checkpoint_is_sent_as_it_was_handed_in_until_its_file_is_lost() {
         "the checkpoint of trial 0, execution 0, attempt 1 after epoch 2, step 0 is not here"
     );
     let outcome = Some(complete_request::Outcome::Released(v1::Released {}));
-    client.complete(v1::CompleteRequest { id: second.id, outcome }).await.expect("given back");
+    let request = v1::CompleteRequest { id: second.id, instance: INSTANCE, outcome };
+    client.complete(request).await.expect("given back");
     assert_eq!(acquire(&mut client).await.checkpoint, None, "it begins with epoch 1");
     let study = site.dispatcher.close().await.expect("the store works");
     assert!(study.checkpoints.is_empty());

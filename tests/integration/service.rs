@@ -234,6 +234,7 @@ async fn strangers_are_told_what_is_wrong() {
     let worker = |version: &str| v1::Worker {
         version: version.to_owned(),
         name: "stranger".to_owned(),
+        instance: 7,
         ..Default::default()
     };
 
@@ -255,8 +256,10 @@ async fn strangers_are_told_what_is_wrong() {
     assert_eq!(nameless.code(), Code::InvalidArgument);
 
     let id = Some(v1::AttemptId { trial: 99, execution: 0, attempt: 1 });
-    let unknown =
-        client.report(v1::ReportRequest { id, measurements: vec![] }).await.expect_err("unknown");
+    let unknown = client
+        .report(v1::ReportRequest { id, instance: INSTANCE, measurements: vec![] })
+        .await
+        .expect_err("unknown");
     assert_eq!(unknown.code(), Code::NotFound);
     let chunk = chunk(id, &[1], Content::Weights(v1::BestWeights {}));
     let unknown = client.upload(tokio_stream::iter([chunk])).await.expect_err("unknown");
@@ -266,7 +269,7 @@ async fn strangers_are_told_what_is_wrong() {
     assert_eq!((nameless.code(), nameless.message()), (Code::InvalidArgument, "`file` is missing"));
     let epoch = v1::Measurement { epoch: 0, metrics: vec![], seconds: 0.0 };
     let zero = client
-        .report(v1::ReportRequest { id, measurements: vec![epoch] })
+        .report(v1::ReportRequest { id, instance: INSTANCE, measurements: vec![epoch] })
         .await
         .expect_err("epoch 0");
     assert_eq!(zero.code(), Code::InvalidArgument);
@@ -278,12 +281,83 @@ async fn strangers_are_told_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn an_attempt_is_heard_of_from_its_own_worker_alone() {
+    let site = Site::open().await;
+    let mut client = site.client().await;
+    let id = acquire(&mut client).await.id;
+    let measurements = vec![v1::Measurement { epoch: 1, ..Default::default() }];
+    let outcome = Some(v1::complete_request::Outcome::Finished(v1::Finished {}));
+    for (instance, code) in [(0, Code::InvalidArgument), (INSTANCE + 1, Code::PermissionDenied)] {
+        let mut refused = Vec::new();
+        let request = v1::ReportRequest { id, instance, measurements: measurements.clone() };
+        refused.push(client.report(request).await.expect_err("not its own"));
+        for content in [
+            Content::Weights(v1::BestWeights {}),
+            Content::Checkpoint(v1::Position { epoch: 1, step: 0 }),
+        ] {
+            let mut chunk = chunk(id, &[1], content);
+            chunk.file.as_mut().expect("the first").instance = instance;
+            let upload = client.upload(tokio_stream::iter([chunk]));
+            refused.push(upload.await.expect_err("not its own"));
+        }
+        let worker = v1::Worker { name: "w".to_owned(), instance, ..Default::default() };
+        let request = v1::HeartbeatRequest { id, worker: Some(worker) };
+        refused.push(client.heartbeat(request).await.expect_err("not its own"));
+        let request = v1::CompleteRequest { id, instance, outcome: outcome.clone() };
+        refused.push(client.complete(request).await.expect_err("not its own"));
+        for status in refused {
+            assert_eq!(status.code(), code, "{status}");
+        }
+    }
+    let study = site.dispatcher.close().await.expect("the store works");
+    let attempt = &study.trials[0].executions[0].attempts[0];
+    assert!(attempt.measurements.is_empty() && attempt.outcome.is_none(), "{attempt:?}");
+    assert!(study.checkpoints.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_have_been_measured_is_refused() {
+    let site = Site::open().await;
+    let mut client = site.client().await;
+    let id = acquire(&mut client).await.id;
+    let metric = |value| v1::Metric { name: "loss".to_owned(), value: Some(value) };
+    let good = v1::Measurement { epoch: 1, metrics: vec![metric(0.5)], seconds: 1.0 };
+    let many = (0..10_000).map(|index| v1::Metric::measured(format!("m{index}"), 1.0));
+    let bad = [
+        v1::Measurement { metrics: vec![metric(f64::NAN)], ..good.clone() },
+        v1::Measurement { metrics: vec![metric(0.5), metric(f64::INFINITY)], ..good.clone() },
+        v1::Measurement { metrics: many.collect(), ..good.clone() },
+        v1::Measurement { metrics: vec![v1::Metric::measured("", 0.5)], ..good.clone() },
+        v1::Measurement { seconds: -1.0, ..good.clone() },
+        v1::Measurement { seconds: f64::NAN, ..good.clone() },
+        v1::Measurement { epoch: 0, ..good.clone() },
+        // What a negative number becomes.
+        v1::Measurement { epoch: (-1_i32).cast_unsigned(), ..good.clone() },
+    ];
+    for measurement in bad {
+        // One that is good before it is not taken either.
+        let measurements = vec![good.clone(), measurement];
+        let request = v1::ReportRequest { id, instance: INSTANCE, measurements };
+        let refused = client.report(request).await.expect_err("it cannot be");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    let absent = v1::Measurement { metrics: vec![v1::Metric::measured("loss", f64::NAN)], ..good };
+    let request = v1::ReportRequest { id, instance: INSTANCE, measurements: vec![absent] };
+    client.report(request).await.expect("a loss that is no number, and says so");
+    let study = site.dispatcher.close().await.expect("the store works");
+    let measured = &study.trials[0].executions[0].attempts[0].measurements;
+    assert_eq!(measured.len(), 1);
+    assert!(measured[0].get("loss").is_some_and(f64::is_nan));
+}
+
+#[tokio::test]
 async fn files_that_do_not_fit_their_digest_are_refused() {
     let site = Site::open().await;
     let mut client = site.client().await;
     let id = acquire(&mut client).await.id;
     let report = v1::ReportRequest {
         id,
+        instance: INSTANCE,
         measurements: vec![v1::Measurement { epoch: 1, ..Default::default() }],
     };
     client.report(report).await.expect("measured");
@@ -304,10 +378,13 @@ async fn files_that_do_not_fit_their_digest_are_refused() {
     assert!(study.checkpoints.is_empty());
 }
 
+/// Of the worker that [`acquire`] leases to.
+pub(crate) const INSTANCE: u64 = 1;
+
 /// A file in one chunk.
 pub(crate) fn chunk(id: Option<v1::AttemptId>, data: &[u8], content: Content) -> v1::UploadChunk {
     let sha256 = Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect();
-    let file = v1::UploadedFile { id, sha256, content: Some(content) };
+    let file = v1::UploadedFile { id, instance: INSTANCE, sha256, content: Some(content) };
     v1::UploadChunk { file: Some(file), data: data.to_vec() }
 }
 
@@ -315,7 +392,7 @@ pub(crate) fn chunk(id: Option<v1::AttemptId>, data: &[u8], content: Content) ->
 pub(crate) async fn acquire(client: &mut Client) -> v1::Assignment {
     let worker = v1::Worker {
         name: "w".to_owned(),
-        instance: 1,
+        instance: INSTANCE,
         version: sweep_proto::VERSION.to_owned(),
         device: String::new(),
     };

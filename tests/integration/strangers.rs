@@ -50,7 +50,7 @@ fn client(
 
 async fn knock(client: &mut Client) -> Result<(), Status> {
     let id = Some(v1::AttemptId { trial: 99, execution: 0, attempt: 1 });
-    client.report(v1::ReportRequest { id, measurements: vec![] }).await.map(drop)
+    client.report(v1::ReportRequest { id, instance: 1, measurements: vec![] }).await.map(drop)
 }
 
 async fn is_untouched(site: Site) {
@@ -138,21 +138,25 @@ async fn a_message_beyond_all_bounds_is_refused() {
     let site = Site::behind(Door::default(), Box::new(RandomSearch::new(space()))).await;
     let mut client = client(&site, None, Security::Plain, &Credentials::default())
         .max_encoding_message_size(usize::MAX);
-    let metrics = vec![v1::Metric { name: "m".repeat(16 << 20), value: 1.0 }];
+    let metrics = vec![v1::Metric::measured("m".repeat(16 << 20), 1.0)];
     let measurements = vec![v1::Measurement { epoch: 1, metrics, seconds: 0.0 }];
     let id = Some(v1::AttemptId { trial: 0, execution: 0, attempt: 1 });
-    let refused =
-        client.report(v1::ReportRequest { id, measurements }).await.expect_err("too long");
+    let refused = client
+        .report(v1::ReportRequest { id, instance: 1, measurements })
+        .await
+        .expect_err("too long");
     assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
 
-    let metric = |index: u32| v1::Metric { name: format!("m{index}"), value: 1.0 };
+    let metric = |index: u32| v1::Metric::measured(format!("m{index}"), 1.0);
     let measurements = vec![v1::Measurement {
         epoch: 1,
         metrics: (0..10_000).map(metric).collect(),
         seconds: 0.0,
     }];
-    let refused =
-        client.report(v1::ReportRequest { id, measurements }).await.expect_err("too many");
+    let refused = client
+        .report(v1::ReportRequest { id, instance: 1, measurements })
+        .await
+        .expect_err("too many");
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
     is_untouched(site).await;
 }

@@ -265,10 +265,12 @@ async fn health_ends_when_the_store_fails() {
     let mut client = site.client().await;
     let worker = v1::Worker {
         name: "w".to_owned(),
+        instance: 1,
         version: sweep_proto::VERSION.to_owned(),
         ..Default::default()
     };
     let request = v1::AcquireRequest { worker: Some(worker) };
-    client.acquire(request).await.expect_err("nothing is acknowledged");
+    let refused = client.acquire(request).await.expect_err("nothing is acknowledged");
+    assert_eq!(refused.code(), tonic::Code::Unavailable);
     assert_eq!(page_of(address, "/healthz").await.0, "HTTP/1.1 503 Service Unavailable");
 }

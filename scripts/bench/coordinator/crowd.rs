@@ -71,12 +71,13 @@ async fn train(mut client: Client, worker: Worker, id: AttemptId, end: Instant) 
     while Instant::now() < end {
         ticks.tick().await;
         epoch += 1;
-        let metrics = vec![
-            Metric { name: "val_accuracy".to_owned(), value: 0.5 },
-            Metric { name: "loss".to_owned(), value: 1.0 },
-        ];
+        let metrics = vec![Metric::measured("val_accuracy", 0.5), Metric::measured("loss", 1.0)];
         let measurements = vec![Measurement { epoch, metrics, seconds: 1.0 }];
-        client.report(ReportRequest { id: Some(id), measurements }).await.expect("measured");
+        let instance = worker.instance;
+        client
+            .report(ReportRequest { id: Some(id), instance, measurements })
+            .await
+            .expect("measured");
         if last_beat.elapsed() >= HEARTBEAT {
             last_beat = Instant::now();
             let request = HeartbeatRequest { id: Some(id), worker: Some(worker.clone()) };

@@ -86,6 +86,8 @@ struct Simulation {
 /// A worker's training, and when it has its next epoch behind it.
 struct Training {
     id: AttemptId,
+    /// Of the worker that has it.
+    instance: u64,
     curve: Curve,
     epoch: u32,
 }
@@ -121,28 +123,29 @@ impl Simulation {
     }
 
     fn acquire(&mut self, worker: usize) -> Option<Training> {
-        let instance = worker as u64;
+        let instance = worker as u64 + 1;
         let worker = Worker { name: format!("worker-{worker}"), instance, device: String::new() };
         let reply = self.ask(|reply_to| Event::Acquire { reply_to, worker });
         let Some(Reply::Assigned { id, .. }) = reply else { return None };
         let trial = &self.search.study().trials[id.trial.0 as usize];
         let curve = self.landscape.curve(&trial.hyperparameters);
-        Some(Training { id, curve, epoch: 0 })
+        Some(Training { id, instance, curve, epoch: 0 })
     }
 
     /// Returns whether the training goes on.
     fn train_an_epoch(&mut self, training: &mut Training) -> bool {
         training.epoch += 1;
-        let (id, epoch) = (training.id, training.epoch);
+        let (id, instance, epoch) = (training.id, training.instance, training.epoch);
         let metrics = [("loss", training.curve.measured(epoch))].into_iter().collect();
         let measurements = vec![Measurement { epoch, metrics, seconds: 1.0 }];
-        let reply = self.ask(|reply_to| Event::Report { reply_to, id, measurements });
+        let report = |reply_to| Event::Report { reply_to, id, instance, measurements };
+        let reply = self.ask(report);
         if reply != Some(Reply::Continue) {
             return false;
         }
         if epoch == EPOCHS {
             let outcome = Outcome::Finished;
-            self.ask(|reply_to| Event::Complete { reply_to, id, outcome });
+            self.ask(|reply_to| Event::Complete { reply_to, id, instance, outcome });
         }
         epoch < EPOCHS
     }

@@ -1,9 +1,12 @@
 //! Event scripts for [`Search::decide`]: no clock, no sockets.
 
 mod checkpoints;
+mod fencing;
 mod stopping;
 mod watching;
 mod weights;
+
+use std::collections::HashMap;
 
 use proptest::prelude::*;
 use sweep_proto::v1::{self, Specification, Training};
@@ -49,6 +52,10 @@ struct Script {
     now: Now,
     next_reply: u64,
     records: Vec<Stamped>,
+    /// Worker processes that have asked for an execution.
+    callers: HashMap<ReplyTo, u64>,
+    /// Whom attempts were leased to.
+    holders: HashMap<AttemptId, u64>,
 }
 
 fn settings() -> Settings {
@@ -103,7 +110,8 @@ impl Script {
     fn with(oracle: Box<dyn Oracle>, study: Study, records: Vec<Stamped>) -> Self {
         let now = Now { unix_ms: 1_000_000, monotonic_ms: 0 };
         let search = Search::new(study, oracle, None, Box::new(AllButThirteen), LEASE_MS, now);
-        let mut script = Self { search, now, next_reply: 0, records };
+        let (callers, holders) = (HashMap::new(), HashMap::new());
+        let mut script = Self { search, now, next_reply: 0, records, callers, holders };
         let decision = script.search.start(now, "test", |name| name.starts_with("local-"));
         script.records.extend(decision.records);
         script
@@ -125,13 +133,22 @@ impl Script {
         study.replay(&self.records).expect("records that were written");
         assert_eq!(study.trials, self.search.study().trials, "what is replayed is what was");
         assert_eq!(study.checkpoints, self.search.study().checkpoints);
-        Self::with(oracle, study, self.records)
+        let holders = self.holders;
+        Self { holders, ..Self::with(oracle, study, self.records) }
     }
 
     fn event(&mut self, event: Event) -> Vec<(ReplyTo, Reply)> {
+        if let Event::Acquire { reply_to, worker } = &event {
+            self.callers.insert(*reply_to, worker.instance);
+        }
         let decision = self.search.decide(self.now, event);
         self.records.extend(decision.records);
         self.search.check_invariants();
+        for (reply_to, reply) in &decision.replies {
+            if let Reply::Assigned { id, .. } = reply {
+                self.holders.insert(*id, self.callers[reply_to]);
+            }
+        }
         decision.replies
     }
 
@@ -156,12 +173,21 @@ impl Script {
         self.ask(|reply_to| Event::Heartbeat { reply_to, id, worker }).expect("a reply")
     }
 
+    /// The worker's process that says something of an attempt.
+    fn holder(&self, id: AttemptId) -> u64 {
+        self.holders.get(&id).copied().unwrap_or(1)
+    }
+
     fn report(&mut self, id: AttemptId, measurements: Vec<Measurement>) -> Reply {
-        self.ask(|reply_to| Event::Report { reply_to, id, measurements }).expect("a reply")
+        let instance = self.holder(id);
+        let report = |reply_to| Event::Report { reply_to, id, instance, measurements };
+        self.ask(report).expect("a reply")
     }
 
     fn complete(&mut self, id: AttemptId, outcome: Outcome) -> Reply {
-        self.ask(|reply_to| Event::Complete { reply_to, id, outcome }).expect("a reply")
+        let instance = self.holder(id);
+        let complete = |reply_to| Event::Complete { reply_to, id, instance, outcome };
+        self.ask(complete).expect("a reply")
     }
 
     fn pass(&mut self, ms: u64) -> Vec<(ReplyTo, Reply)> {
@@ -197,6 +223,7 @@ fn a_study_goes_from_its_first_trial_to_its_end() {
     let decision = script.event(Event::Complete {
         reply_to: ReplyTo(99),
         id: id(1, 0, 1),
+        instance: worker("a").instance,
         outcome: Outcome::Finished,
     });
     assert!(decision.contains(&(ReplyTo(99), Reply::Done)));

@@ -9,9 +9,8 @@ use crate::study::AttemptId;
 
 impl Step<'_> {
     /// Replies [`Reply::Continue`] if the weights are to be sent.
-    pub(super) fn on_weights_offered(&mut self, reply_to: ReplyTo, id: AttemptId) {
-        let mut reply = self.hear_of(id, None);
-        self.hear_of_holder(id, false);
+    pub(super) fn on_weights_offered(&mut self, reply_to: ReplyTo, id: AttemptId, instance: u64) {
+        let mut reply = self.hear_of(id, instance);
         if reply == Reply::Continue && !self.may_be_kept(id) {
             reply = Reply::Stop;
         }

@@ -12,7 +12,7 @@ use super::model::Classes;
 use super::node::{Fields, Node};
 use crate::study::Direction;
 
-const MAX_EPOCHS: u32 = 100_000;
+use sweep_proto::MAX_EPOCHS;
 const MAX_BATCH: u32 = 1 << 20;
 
 /// Keras's `TopKCategoricalAccuracy` has 5, which is half of ten genres.

@@ -341,10 +341,15 @@ impl Attempt<'_> {
                 warn!("{}: dropped: {error}", self.name());
                 self.trainer.idle().await;
                 // The reason belongs into the study's tables, unless the
-                // coordinator does not know of the attempt or will not end it.
+                // coordinator does not know of the attempt, has leased it to another
+                // worker, or will not end it.
                 let is_fetch = matches!(call, Call::FetchDataset | Call::FetchCheckpoint);
-                let unknown = *code == Code::NotFound && !is_fetch;
-                if *call != Call::Complete && !unknown {
+                let is_ours = match code {
+                    Code::NotFound => is_fetch,
+                    Code::PermissionDenied => false,
+                    _ => true,
+                };
+                if *call != Call::Complete && is_ours {
                     let message = error.to_string();
                     let failure = Failure { kind: FailureKind::Error, message };
                     match self.link.complete(self.lease.id, failed(failure)).await {

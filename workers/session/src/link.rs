@@ -116,8 +116,10 @@ impl Link {
     ) -> Result<Verdict, CallError> {
         let response = self
             .call(Call::Report, CALL_LIMIT, |mut client| {
-                let measurements = measurements.to_vec();
-                async move { client.report(ReportRequest { id: Some(id), measurements }).await }
+                let (instance, measurements) = (self.worker.instance, measurements.to_vec());
+                async move {
+                    client.report(ReportRequest { id: Some(id), instance, measurements }).await
+                }
             })
             .await?;
         Ok(response.verdict())
@@ -131,7 +133,12 @@ impl Link {
         bytes: Vec<u8>,
     ) -> Result<(), CallError> {
         let sha256 = hex(&Sha256::digest(&bytes));
-        let file = UploadedFile { id: Some(id), sha256, content: Some(content) };
+        let file = UploadedFile {
+            id: Some(id),
+            instance: self.worker.instance,
+            sha256,
+            content: Some(content),
+        };
         let bytes = Arc::new(bytes);
         self.call(Call::Upload, UPLOAD_LIMIT, |mut client| {
             let chunks = tokio_stream::iter(chunks(&file, &bytes));
@@ -148,8 +155,12 @@ impl Link {
         outcome: complete_request::Outcome,
     ) -> Result<(), CallError> {
         self.call(Call::Complete, CALL_LIMIT, |mut client| {
-            let outcome = Some(outcome.clone());
-            async move { client.complete(CompleteRequest { id: Some(id), outcome }).await }
+            let request = CompleteRequest {
+                id: Some(id),
+                instance: self.worker.instance,
+                outcome: Some(outcome.clone()),
+            };
+            async move { client.complete(request).await }
         })
         .await?;
         Ok(())

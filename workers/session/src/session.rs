@@ -87,7 +87,7 @@ pub async fn serve(
 ) -> Result<End, SessionError> {
     let worker = Worker {
         name: settings.name.clone(),
-        instance: rand::random(),
+        instance: rand::random_range(1..=u64::MAX),
         version: sweep_proto::VERSION.to_owned(),
         device: trainer.device().to_owned(),
     };

@@ -203,7 +203,7 @@ impl Curve {
             ("val_loss", val_loss),
             ("val_accuracy", val_accuracy.clamp(0.0, 1.0)),
         ]
-        .map(|(name, value)| Metric { name: name.to_owned(), value })
+        .map(|(name, value)| Metric::measured(name, value))
         .into()
     }
 
@@ -329,10 +329,10 @@ mod tests {
             let names: Vec<&str> =
                 measurement.metrics.iter().map(|metric| metric.name.as_str()).collect();
             assert_eq!(names, ["loss", "accuracy", "val_loss", "val_accuracy"]);
-            assert!((0.0..=1.0).contains(&measurement.metrics[3].value));
+            assert!((0.0..=1.0).contains(&measurement.metrics[3].number()));
         }
-        assert!(measurements[19].metrics[0].value < measurements[0].metrics[0].value);
-        assert!(measurements[19].metrics[3].value > measurements[0].metrics[3].value);
+        assert!(measurements[19].metrics[0].number() < measurements[0].metrics[0].number());
+        assert!(measurements[19].metrics[3].number() > measurements[0].metrics[3].number());
     }
 
     #[test]

@@ -6,7 +6,9 @@ impl Script {
     /// Whether a worker that has measured `value` is asked for its weights.
     fn offers(&mut self, id: AttemptId, value: f64) -> bool {
         self.report(id, vec![accuracy(1, value)]);
-        match self.ask(|reply_to| Event::WeightsOffered { reply_to, id }).expect("a reply") {
+        let instance = self.holder(id);
+        let offer = |reply_to| Event::WeightsOffered { reply_to, id, instance };
+        match self.ask(offer).expect("a reply") {
             Reply::Continue => true,
             Reply::Stop => false,
             other => panic!("{other:?}"),
@@ -69,6 +71,6 @@ fn nobody_takes_weights_that_nobody_waits_for() {
     script.complete(id, error("out of luck"));
     assert!(!script.offers(id, 0.5));
     let id = AttemptId { attempt: 9, ..id };
-    let reply = script.ask(|reply_to| Event::WeightsOffered { reply_to, id });
+    let reply = script.ask(|reply_to| Event::WeightsOffered { reply_to, id, instance: 1 });
     assert_eq!(reply, Some(Reply::Unknown));
 }

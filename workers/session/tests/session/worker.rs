@@ -121,7 +121,7 @@ pub(crate) fn manifest() -> String {
 
 /// The measurement of an epoch.
 pub(crate) fn measurement(epoch: u32) -> Measurement {
-    let metrics = vec![Metric { name: "loss".to_owned(), value: 1.0 / f64::from(epoch) }];
+    let metrics = vec![Metric::measured("loss", 1.0 / f64::from(epoch))];
     Measurement { epoch, metrics, seconds: 0.1 }
 }
 

@@ -126,7 +126,7 @@ impl Schema {
     /// What goes to the coordinator.
     pub(crate) fn measurement(&self, measured: &Measured, epoch: u32, seconds: f64) -> Measurement {
         let pairs = self.names.iter().zip(&measured.values);
-        let metrics = pairs.map(|(name, &value)| WireMetric { name: name.clone(), value });
+        let metrics = pairs.map(|(name, &value)| WireMetric::measured(name, value));
         Measurement { epoch, metrics: metrics.collect(), seconds }
     }
 
@@ -221,7 +221,7 @@ mod tests {
             ("learning_rate", 1e-3),
         ] {
             let found = measurement.metrics.iter().find(|metric| metric.name == name);
-            assert_eq!(found.map(|metric| metric.value), Some(value), "{name}");
+            assert_eq!(found.and_then(|metric| metric.value), Some(value), "{name}");
             let column = schema.column("objective", name).expect("it is measured");
             assert_eq!(measured.get(column), value, "{name}");
         }

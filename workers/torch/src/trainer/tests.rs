@@ -71,7 +71,7 @@ impl Recorder {
     /// The values of a metric, epoch by epoch.
     fn values(&self, name: &str) -> Vec<f64> {
         let metrics = self.measurements.iter().flat_map(|measurement| &measurement.metrics);
-        metrics.filter(|metric| metric.name == name).map(|metric| metric.value).collect()
+        metrics.filter(|metric| metric.name == name).map(|metric| metric.number()).collect()
     }
 }
 
