@@ -90,7 +90,13 @@ async fn a_refused_report_fails_the_attempt_with_the_reason() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_the_coordinator_does_not_know_is_dropped() {
+async fn an_attempt_that_is_not_this_workers_is_dropped() {
+    for refusal in [Status::not_found("none such"), Status::permission_denied("another's")] {
+        is_dropped(refusal).await;
+    }
+}
+
+async fn is_dropped(refusal: Status) {
     let mut coordinator = ScriptedCoordinator::start();
     let _worker = start(coordinator.address, |_, epochs| {
         assert!(report(epochs, 1..=1));
@@ -98,7 +104,7 @@ async fn an_attempt_that_the_coordinator_does_not_know_is_dropped() {
         Ok(Ending::Finished(Trained::default()))
     });
     coordinator.acquired().await;
-    coordinator.fail_next(Status::not_found("no such attempt"));
+    coordinator.fail_next(refusal);
     let id = coordinator.assign(0);
     assert_eq!(coordinator.event().await, Event::Report(id, vec![1]));
     coordinator.acquired().await;
