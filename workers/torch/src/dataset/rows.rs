@@ -167,7 +167,8 @@ impl Reader {
             };
             let length = length.min(rows.len());
             let staged = Tensor::f_empty(rows.shape(length), (kind, Device::Cpu))?;
-            Some(staged.f_pin_memory(rows.device)?)
+            // `pin_memory` warns whenever it is told the device, which it asks for.
+            Some(staged.f_internal_pin_memory(rows.device)?)
         } else {
             None
         };
