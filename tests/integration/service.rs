@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use sweep::coordinator::checkpoints::CheckpointFiles;
+use sweep::coordinator::datasets::DatasetFiles;
 use sweep::coordinator::decide::{Planner, Search};
 use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle};
 use sweep::coordinator::door::Door;
@@ -148,7 +149,7 @@ impl Site {
             lease_ms: 20_000,
             weights,
             checkpoints,
-            dataset: (DIGEST.to_owned(), dataset),
+            dataset: DatasetFiles::new(DIGEST.to_owned(), dataset),
         };
         tokio::spawn(service.serve(door, listener));
         Self { folder, dispatcher, address }
@@ -176,6 +177,9 @@ async fn session(address: std::net::SocketAddr, index: usize, cache: PathBuf) ->
     let client = sweep_proto::connect::client(&address, &Default::default()).expect("a client");
     let settings = sweep_session::Settings {
         name: format!("session-{index}"),
+        host: String::new(),
+        labels: Default::default(),
+        cache_bytes: None,
         cache,
         give_up_after: Duration::from_secs(30),
         backoff: Backoff::default(),
@@ -249,6 +253,19 @@ async fn strangers_are_told_what_is_wrong() {
         old.message().contains("0.0.1") && old.message().contains(sweep_proto::VERSION),
         "{old}"
     );
+    for (host, key, value) in [
+        (String::new(), "gpu".to_owned(), "x".repeat(1 << 20)),
+        (String::new(), "x".repeat(1 << 20), String::new()),
+        ("x".repeat(1 << 20), "gpu".to_owned(), String::new()),
+        ("a\nb".to_owned(), "gpu".to_owned(), String::new()),
+    ] {
+        let labels = [(key, value)].into();
+        let labelled = v1::Worker { host, labels, instance: 1, ..worker(sweep_proto::VERSION) };
+        let request = v1::AcquireRequest { worker: Some(labelled) };
+        let refused = client.acquire(request).await.expect_err("too long");
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().len() < 200, "{refused}");
+    }
     let mut nameless = worker(sweep_proto::VERSION);
     nameless.name = "x".repeat(1 << 20);
     let nameless =
@@ -274,8 +291,17 @@ async fn strangers_are_told_what_is_wrong() {
         .expect_err("epoch 0");
     assert_eq!(zero.code(), Code::InvalidArgument);
     let digest = "../../etc".to_owned();
-    let path = client.fetch_dataset(v1::FetchDatasetRequest { digest }).await.expect_err("a path");
+    let request = v1::FetchDatasetRequest { digest, ..Default::default() };
+    let path = client.fetch_dataset(request).await.expect_err("a path");
     assert_eq!(path.code(), Code::NotFound);
+    for (file, offset, code) in
+        [("../study.db", 0, Code::InvalidArgument), ("manifest.json", 1 << 40, Code::OutOfRange)]
+    {
+        let (digest, file) = (DIGEST.to_owned(), file.to_owned());
+        let request = v1::FetchDatasetRequest { digest, file, offset };
+        let refused = client.fetch_dataset(request).await.expect_err("no such place");
+        assert_eq!(refused.code(), code, "{refused}");
+    }
     let study = site.dispatcher.close().await.expect("the store works");
     assert!(study.trials.is_empty(), "nothing was changed");
 }
@@ -394,7 +420,7 @@ pub(crate) async fn acquire(client: &mut Client) -> v1::Assignment {
         name: "w".to_owned(),
         instance: INSTANCE,
         version: sweep_proto::VERSION.to_owned(),
-        device: String::new(),
+        ..Default::default()
     };
     let request = v1::AcquireRequest { worker: Some(worker) };
     let answer = client.acquire(request).await.expect("leased").into_inner().answer;

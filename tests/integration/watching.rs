@@ -66,7 +66,7 @@ fn a_study_is_watched_while_it_runs_and_after() {
     assert!(page.value("sweep_epochs_measured_total", &[]) >= 4.0, "{body}");
     assert!(page.sum("sweep_trials") >= 1.0, "{body}");
     assert_eq!(page.value("sweep_retries_total", &[]), 0.0, "{body}");
-    assert_eq!(page.family("sweep_attempts_ended_total").samples.len(), 10, "all outcomes");
+    assert_eq!(page.family("sweep_attempts_ended_total").samples.len(), 11, "all outcomes");
     let commits = &page.family("sweep_commit_duration_seconds").samples;
     assert!(commits.last().expect("a count").value >= 3.0, "{body}");
     let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/workers/README.md");
