@@ -1,6 +1,7 @@
 //! The coordinator and worker sessions in one process, over gRPC on loopback.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -229,6 +230,23 @@ async fn the_number_of_workers_changes_no_result() {
     let mut again = Study::new(settings());
     again.replay(&stored.records().expect("records")).expect("they fit");
     assert_eq!(again.trials, together.trials, "what is in the store is what was decided");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_that_was_cut_off_goes_on_where_it_was() {
+    let site = Site::open().await;
+    let datasets = site.folder.path().join("cache/datasets");
+    let staging = datasets.join(format!(".staging-{DIGEST}-part"));
+    std::fs::create_dir_all(&staging).expect("made");
+    let arriving = staging.join(".x.npy");
+    std::fs::write(&arriving, vec![7; (1 << 20) + 12_345]).expect("written");
+    let inode = |path: &Path| std::fs::metadata(path).expect("there").ino();
+    let before = inode(&arriving);
+    let (_, folder) = site.work(2).await;
+    let fetched = folder.path().join("cache/datasets").join(DIGEST).join("x.npy");
+    assert_eq!(inode(&fetched), before, "the very file");
+    assert_eq!(std::fs::read(fetched).expect("fetched"), vec![7; 3 << 20]);
+    assert_eq!(std::fs::read_dir(&datasets).expect("there").count(), 1, "and nothing else");
 }
 
 #[tokio::test]

@@ -160,7 +160,7 @@ proptest! {
         let mut mixed = script(settings);
         for (index, size) in sizes.into_iter().enumerate() {
             let bytes = [SMALL, 500 << 20, LARGE][size as usize];
-            let worker = with(bytes, &format!("{}", "w".repeat(index + 1)));
+            let worker = with(bytes, &"w".repeat(index + 1));
             if let Some(id) = mixed.acquire_as(worker) {
                 mixed.report(id, vec![accuracy(1, 0.5)]);
                 mixed.complete(id, Outcome::Finished);
