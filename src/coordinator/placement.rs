@@ -6,9 +6,10 @@
 //! that is there tries it, and says what came of it. A trial that ran out of memory
 //! is given to a larger worker in the same way, if one is there.
 //!
-//! What is waited for: for [`STARTING_MS`] after the coordinator's start, any worker;
-//! for [`PATIENCE_MS`] after the trial was first held back, one of another machine, if
-//! the coordinator is open to them. A worker that does not say how much memory it has
+//! What is waited for: for [`STARTING_MS`] after the coordinator's start, its other
+//! local workers, if it starts several; for [`PATIENCE_MS`] after the trial was held
+//! back, or a large enough worker was last there, one of another machine, if the
+//! coordinator is open to them. A worker that does not say how much memory it has
 //! is taken to have enough. What is proposed does not depend on any of this, only
 //! who gets it. This module never reads the clock.
 
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::status::{Machine, TooLarge};
 use crate::study::TrialId;
 
-/// After the coordinator's start, larger workers may still be on their way for so
+/// After the coordinator's start, its local workers may still be on their way for so
 /// long, in milliseconds.
 pub const STARTING_MS: u64 = 30_000;
 
@@ -41,14 +42,15 @@ pub const MAX_HELD: usize = 16;
 pub struct Placement {
     /// Whether workers of other machines may come.
     is_open: bool,
-    /// Until when any worker may still come, on the monotonic clock.
+    /// Until when local workers may still come, on the monotonic clock.
     starting_until_ms: u64,
     /// Length of a lease, within which a training worker is heard of.
     lease_ms: u64,
     sizes: Sizes,
     /// What trials take at least, as far as anyone asked.
     needs: HashMap<TrialId, u64>,
-    /// Trials that were held back from a worker, and since when.
+    /// Trials that were held back from a worker, and since when no worker is there
+    /// that has enough.
     held: BTreeMap<TrialId, u64>,
     /// Whether the user knows that some wait.
     told: bool,
@@ -69,9 +71,15 @@ impl Placement {
         }
     }
 
-    /// Workers of other machines may come.
-    pub fn open(&mut self) {
-        self.is_open = true;
+    /// Sets who may come.
+    ///
+    /// - `local`: how many workers the coordinator starts itself
+    /// - `is_open`: whether workers of other machines may join
+    pub fn expect(&mut self, local: u32, is_open: bool) {
+        self.is_open = is_open;
+        if local <= 1 {
+            self.starting_until_ms = 0;
+        }
     }
 
     /// Notes a sign of life of a worker.
@@ -95,9 +103,14 @@ impl Placement {
         if needed <= bytes {
             return true;
         }
-        let since_ms = *self.held.entry(trial).or_insert(now_ms);
         let largest = self.largest(now_ms);
-        largest < needed && bytes >= largest && self.waits_until(since_ms) <= now_ms
+        let since_ms = self.held.entry(trial).or_insert(now_ms);
+        if largest >= needed {
+            *since_ms = now_ms;
+            return false;
+        }
+        let since_ms = *since_ms;
+        bytes >= largest && self.waits_until(since_ms) <= now_ms
     }
 
     /// Whether so many trials wait for larger workers that no new ones are to be
@@ -231,12 +244,31 @@ mod tests {
         assert!(!admits(&mut placement, 24, 1000));
         assert!(!admits(&mut placement, 24, STARTING_MS + 999));
         assert!(admits(&mut placement, 24, STARTING_MS + 1000));
+        // The only one need not.
+        let mut placement = Placement::new(LEASE_MS, 1000);
+        placement.expect(1, false);
+        assert!(admits(&mut placement, 24, 1000));
+    }
+
+    #[test]
+    fn half_an_hour_begins_when_the_last_that_was_large_enough_has_gone() {
+        let mut placement = Placement::new(LEASE_MS, 0);
+        placement.expect(0, true);
+        for minute in 0..100 {
+            placement.hear(&machine(80), minute * 60_000);
+            assert!(!admits(&mut placement, 24, minute * 60_000));
+        }
+        // It counts as being there for another minute.
+        let gone_ms = 100 * 60_000;
+        assert!(!admits(&mut placement, 24, gone_ms));
+        assert!(!admits(&mut placement, 24, gone_ms + PATIENCE_MS - 1));
+        assert!(admits(&mut placement, 24, gone_ms + PATIENCE_MS));
     }
 
     #[test]
     fn an_open_one_waits_half_an_hour_and_then_the_largest_tries() {
         let mut placement = Placement::new(LEASE_MS, 0);
-        placement.open();
+        placement.expect(0, true);
         assert!(!admits(&mut placement, 24, 50_000));
         let too_large = |needed: u64, largest: u64, wait_ms| TooLarge {
             trial: 7,
@@ -274,7 +306,7 @@ mod tests {
     #[test]
     fn the_user_is_told_once() {
         let mut placement = Placement::new(LEASE_MS, 0);
-        placement.open();
+        placement.expect(1, true);
         assert_eq!(placement.news(0), None);
         admits(&mut placement, 24, 100_000);
         placement.admits(TrialId(8), || 62 * GIB, &machine(24), 100_000);

@@ -158,10 +158,8 @@ impl Running<'_> {
         let lease_ms = self.lease_ms();
         let mut search =
             Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now())
-                .with_quarantine(self.arguments.quarantine * 1000);
-        if self.arguments.open.listen.is_some() {
-            search = search.open_to_others();
-        }
+                .with_quarantine(self.arguments.quarantine * 1000)
+                .expecting(self.workers, self.arguments.open.listen.is_some());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
         let observer = Box::new((metrics, (publisher, self.checkpoints())));
         Dispatcher::start(search, store, observer, clock, first)

@@ -23,10 +23,13 @@ pub(super) enum Next {
 }
 
 impl Search {
-    /// Workers of other machines may join, so that a trial may wait for a larger one.
+    /// Sets who may come, so that a trial may wait for a larger worker.
+    ///
+    /// - `local`: how many workers the coordinator starts itself
+    /// - `is_open`: whether workers of other machines may join
     #[must_use]
-    pub fn open_to_others(mut self) -> Self {
-        self.placement.open();
+    pub fn expecting(mut self, local: u32, is_open: bool) -> Self {
+        self.placement.expect(local, is_open);
         self
     }
 

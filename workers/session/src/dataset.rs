@@ -135,6 +135,7 @@ pub(crate) async fn locate(
     }
     let shared = Path::new(&dataset.path);
     if shared.is_absolute() && holds(shared, digest) {
+        cache.use_only(None);
         return Ok(shared.to_owned());
     }
     let folder = cache.folder.join("datasets").join(digest);

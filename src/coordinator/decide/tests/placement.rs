@@ -102,7 +102,7 @@ fn where_nobody_larger_comes_the_largest_tries_it_and_says_so() {
 
     // Where others may come: in half an hour, and the user knows.
     let mut open = script(settings);
-    open.search = open.search.open_to_others();
+    open.search = open.search.expecting(0, true);
     let mut warnings = Vec::new();
     assert_eq!(open.acquire_as(with(SMALL, "small")), None);
     for _ in 0..30 {
