@@ -153,4 +153,8 @@ impl Observer for Publisher {
             self.last = Instant::now();
         }
     }
+
+    fn warn(&mut self, text: &str) {
+        self.screen.message(&format!("warning: {text}"));
+    }
 }

@@ -1,8 +1,8 @@
 //! What crosses the wire between sweep's coordinator and its workers, and
 //! nothing else: the generated messages and service of `proto/sweep/v1/`, the
 //! largest message either side accepts, how a coordinator is found, trusted and
-//! connected to ([`address`], [`secret`], [`connect`]), and what can be known of
-//! a [`v1::Model`] without libtorch: shapes and numbers of weights ([`shape`]),
+//! connected to ([`address`], [`secret`], [`connect`]), what a worker may be called
+//! ([`labels`]), and what can be known of a [`v1::Model`] without libtorch: shapes and numbers of weights ([`shape`]),
 //! whether its end fits its loss ([`head`]), and how much memory it takes
 //! ([`memory`]).
 //!
@@ -12,6 +12,7 @@
 pub mod address;
 pub mod connect;
 pub mod head;
+pub mod labels;
 pub mod memory;
 mod metric;
 pub mod mobilenet_v2;

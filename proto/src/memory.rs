@@ -12,7 +12,7 @@
 //! times the estimate.
 
 use crate::shape::{self, ShapeError};
-use crate::v1::{Dataset, Model, Precision, Training, optimizer};
+use crate::v1::{Dataset, Model, Precision, Specification, Training, optimizer};
 
 /// Bytes of a number in f32, and in bf16.
 const F32: u64 = 4;
@@ -73,20 +73,9 @@ pub fn estimate(
     training: &Training,
     dataset: &Dataset,
 ) -> Result<Estimate, ShapeError> {
-    let layers = shape::infer(model, &dataset.input_shape, dataset.classes)?;
-    let parameters: u64 = layers.iter().map(|layer| layer.parameters).sum();
-    let trainable: u64 = layers.iter().map(|layer| layer.trainable).sum();
-    let example = dataset
-        .input_shape
-        .iter()
-        .fold(1, |product: u64, &size| product.saturating_mul(u64::from(size)));
-    let kept = layers.iter().fold(example, |sum, layer| sum.saturating_add(layer.kept));
-    let largest = layers.iter().map(|layer| layer.kept).max().unwrap_or(0);
+    let numbers = Numbers::of(model, training, dataset)?;
+    let Numbers { parameters, trainable, example, kept, largest, batch } = numbers;
     let values = kept.saturating_add(largest.saturating_mul(2));
-    let batch = match dataset.examples {
-        0 => u64::from(training.batch_size),
-        examples => u64::from(training.batch_size).min(examples),
-    };
     let bytes = match Precision::try_from(training.precision) {
         // Where `auto` means f32 it takes the most.
         Ok(Precision::F32 | Precision::Auto) | Err(_) => F32,
@@ -99,6 +88,67 @@ pub fn estimate(
         examples_bytes: example.saturating_mul(dataset.examples).saturating_mul(F32),
         ahead_bytes: example.saturating_mul(batch).saturating_mul(AHEAD * F32),
     })
+}
+
+/// What training certainly takes of its device's memory, in bytes: weights,
+/// gradients, what the optimizer remembers, and what one batch leaves for its
+/// gradient, without work space, and in bf16 where the worker may choose it.
+///
+/// A device that has less cannot train it. 0 where nothing is certain.
+#[must_use]
+pub fn certain_bytes(specification: &Specification) -> u64 {
+    let Specification {
+        model: Some(model), training: Some(training), dataset: Some(dataset), ..
+    } = specification
+    else {
+        return 0;
+    };
+    let Ok(numbers) = Numbers::of(model, training, dataset) else { return 0 };
+    let Numbers { parameters, trainable, kept, batch, .. } = numbers;
+    let bytes = match Precision::try_from(training.precision) {
+        Ok(Precision::F32) | Err(_) => F32,
+        Ok(Precision::Bf16 | Precision::Auto) => BF16,
+    };
+    let weights = parameters.saturating_mul(F32);
+    let optimizer = trainable.saturating_mul((1 + slots(training)) * F32);
+    let activations = kept.saturating_mul(batch).saturating_mul(bytes);
+    weights.saturating_add(optimizer).saturating_add(activations)
+}
+
+/// How many numbers a training keeps.
+struct Numbers {
+    /// Weights, and those of them that training changes.
+    parameters: u64,
+    trainable: u64,
+    /// Of one example.
+    example: u64,
+    /// Between the two passes, for each example of a batch: by all layers, and by
+    /// the layer that keeps most.
+    kept: u64,
+    largest: u64,
+    /// Examples of a batch.
+    batch: u64,
+}
+
+impl Numbers {
+    fn of(model: &Model, training: &Training, dataset: &Dataset) -> Result<Self, ShapeError> {
+        let layers = shape::infer(model, &dataset.input_shape, dataset.classes)?;
+        let example = dataset
+            .input_shape
+            .iter()
+            .fold(1, |product: u64, &size| product.saturating_mul(u64::from(size)));
+        Ok(Self {
+            parameters: layers.iter().map(|layer| layer.parameters).sum(),
+            trainable: layers.iter().map(|layer| layer.trainable).sum(),
+            example,
+            kept: layers.iter().fold(example, |sum, layer| sum.saturating_add(layer.kept)),
+            largest: layers.iter().map(|layer| layer.kept).max().unwrap_or(0),
+            batch: match dataset.examples {
+                0 => u64::from(training.batch_size),
+                examples => u64::from(training.batch_size).min(examples),
+            },
+        })
+    }
 }
 
 /// How many numbers the optimizer remembers of each weight.
@@ -148,6 +198,22 @@ mod tests {
         };
         assert_eq!(estimate(&training), expected);
         assert_eq!(expected.least(), expected.training_bytes() + 2 * 4 * 8 * 20);
+        let certain = |training: &Training| {
+            certain_bytes(&Specification {
+                model: Some(model.clone()),
+                training: Some(training.clone()),
+                dataset: Some(dataset.clone()),
+                objective: None,
+            })
+        };
+        // A copy of the weights and the work space are not certain.
+        let activations = 8 * (20 + 100 + 10);
+        assert_eq!(certain(&training), 4 * parameters * (1 + 3) + 4 * activations);
+        for precision in [Precision::Bf16, Precision::Auto] {
+            training.precision = precision.into();
+            assert_eq!(certain(&training), 4 * parameters * (1 + 3) + 2 * activations);
+        }
+        assert_eq!(certain_bytes(&Specification::default()), 0);
         training.precision = Precision::Bf16.into();
         assert_eq!(estimate(&training).activations_bytes, expected.activations_bytes / 2);
         training.batch_size = u32::MAX;

@@ -6,6 +6,7 @@
 //! them durable before sending a reply.
 
 mod checkpoints;
+mod choosing;
 mod watching;
 mod weights;
 
@@ -13,7 +14,10 @@ use std::collections::VecDeque;
 
 use sweep_proto::v1::Specification;
 
+use self::choosing::Next;
+use super::hosts::Hosts;
 use super::leases::{Leases, Worker};
+use super::placement::Placement;
 use super::workers::Workers;
 use crate::oracle::{Oracle, Proposal, Stopping, Suggestion};
 use crate::space::HyperParameters;
@@ -29,6 +33,10 @@ pub const MAX_WORKER_LOSSES: usize = 5;
 /// An execution in which worker processes ended so often is not leased again: it
 /// kills them.
 pub const MAX_WORKER_DEATHS: usize = 2;
+
+/// An execution that failed for its workers' hosts' reasons so often is not leased
+/// again: it may be what the hosts do not bear.
+pub const MAX_HOST_FAILURES: usize = 5;
 
 /// How long an unanswered `Acquire` is held, in milliseconds; less than the
 /// minute after which proxies cut silent connections.
@@ -170,6 +178,8 @@ pub struct Decision {
     pub records: Vec<Stamped>,
     /// To be sent after that.
     pub replies: Vec<(ReplyTo, Reply)>,
+    /// To be told to the user after that.
+    pub warnings: Vec<String>,
 }
 
 /// Turns an assignment into what a worker trains.
@@ -195,6 +205,10 @@ pub struct Search {
     leases: Leases,
     /// For those who watch; decides nothing.
     workers: Workers,
+    /// Which machines get no executions for now.
+    hosts: Hosts,
+    /// Which workers have the memory for which trials.
+    placement: Placement,
     oracle: Box<dyn Oracle>,
     stopping: Option<Box<dyn Stopping>>,
     planner: Box<dyn Planner>,
@@ -234,6 +248,8 @@ impl Search {
             study,
             leases,
             workers: Workers::default(),
+            hosts: Hosts::default(),
+            placement: Placement::new(lease_ms, now.monotonic_ms),
             oracle,
             stopping,
             planner,
@@ -343,7 +359,7 @@ impl Search {
 
 impl Step<'_> {
     fn on_acquire(&mut self, reply_to: ReplyTo, worker: Worker) {
-        self.search.workers.hear(&worker, self.now);
+        self.hear_of_worker(&worker);
         // An answer that was lost on its way: the same attempt again.
         if let Some(id) = self.search.leases.held_by(&worker) {
             let deadline_ms = self.deadline_ms();
@@ -359,7 +375,10 @@ impl Step<'_> {
     fn on_heartbeat(&mut self, reply_to: ReplyTo, id: AttemptId, worker: &Worker) {
         let reply = self.hear_of(id, worker.instance);
         if !matches!(reply, Reply::Unknown | Reply::NotYours) {
-            self.search.workers.hear(worker, self.now);
+            self.hear_of_worker(worker);
+            if self.search.leases.is_open(id) {
+                self.search.hosts.holds(id, &worker.machine);
+            }
         }
         self.reply(reply_to, reply);
     }
@@ -449,11 +468,14 @@ impl Step<'_> {
     }
 
     /// Replies [`Reply::Stop`] if the worker had an execution, of which it may have
-    /// died, else [`Reply::Done`].
+    /// died, or left because executions fail on this machine, else [`Reply::Done`].
     fn on_worker_gone(&mut self, reply_to: ReplyTo, name: &str, message: &str) {
-        self.search.workers.forget_all(name);
-        let held = self.search.leases.of_worker(|worker| worker == name);
-        self.reply(reply_to, if held.is_empty() { Reply::Done } else { Reply::Stop });
+        let Search { workers, hosts, leases, .. } = &mut *self.search;
+        let is_excused = workers.hosts_of(name).any(|host| !hosts.is_trusted(host));
+        workers.forget_all(name);
+        let held = leases.of_worker(|worker| worker == name);
+        let is_idle = held.is_empty() && !is_excused;
+        self.reply(reply_to, if is_idle { Reply::Done } else { Reply::Stop });
         for id in held {
             self.end_attempt(id, Outcome::WorkerDied { message: message.to_owned() });
         }
@@ -465,6 +487,8 @@ impl Step<'_> {
             self.lose_worker(id, &format!("not heard of for {seconds} s"));
         }
         self.search.workers.forget_silent(self.search.lease_ms, self.now);
+        let news = self.search.placement.news(self.now.monotonic_ms);
+        self.decision.warnings.extend(news);
         let over = self.search.hours_end_ms.is_some_and(|end| end <= self.now.monotonic_ms);
         if over && self.search.study.ended.is_none() {
             self.end_study(Ended::Hours);
@@ -499,23 +523,32 @@ impl Step<'_> {
 
     /// Answers the parked `Acquire` calls as far as there is an answer.
     fn serve_parked(&mut self) {
+        // Whom nothing of what there is suits; they keep their places.
+        let mut passed_over = VecDeque::new();
         while let Some((reply_to, worker, until_ms)) = self.search.parked.pop_front() {
             let answer = if self.search.study.ended.is_some() {
                 Some(Reply::StudyOver)
             } else if self.search.interrupted {
                 Some(Reply::Wait)
-            } else if let Some((trial, execution)) = self.next_execution() {
-                let id = self.start_attempt(trial, execution, &worker);
-                if !self.assign(reply_to, id) {
-                    self.search.parked.push_front((reply_to, worker, until_ms));
-                }
-                continue;
-            } else if self.search.study.ended.is_some() {
-                Some(Reply::StudyOver)
-            } else if until_ms <= self.now.monotonic_ms {
-                Some(Reply::Wait)
             } else {
-                None
+                let next = self.next_execution(&worker);
+                if let Next::Execution(trial, execution) = next {
+                    let id = self.start_attempt(trial, execution, &worker);
+                    if !self.assign(reply_to, id) {
+                        self.search.parked.push_front((reply_to, worker, until_ms));
+                    }
+                    continue;
+                }
+                if self.search.study.ended.is_some() {
+                    Some(Reply::StudyOver)
+                } else if until_ms <= self.now.monotonic_ms {
+                    Some(Reply::Wait)
+                } else if next == Next::NotForThisWorker {
+                    passed_over.push_back((reply_to, worker, until_ms));
+                    continue;
+                } else {
+                    None
+                }
             };
             match answer {
                 Some(answer) => self.reply(reply_to, answer),
@@ -526,18 +559,8 @@ impl Step<'_> {
                 }
             }
         }
-    }
-
-    /// A retry or a waiting execution first, else a new trial's.
-    fn next_execution(&mut self) -> Option<(TrialId, u32)> {
-        if self.search.study.is_at_epoch_limit() {
-            return None;
-        }
-        loop {
-            if let Some(next) = self.search.leases.dequeue() {
-                return Some(next);
-            }
-            self.propose()?;
+        for waiting in passed_over.into_iter().rev() {
+            self.search.parked.push_front(waiting);
         }
     }
 
@@ -579,6 +602,8 @@ impl Step<'_> {
         let attempt = u32::try_from(known.attempts.len()).expect("attempts are bounded") + 1;
         let id = AttemptId { trial, execution, attempt };
         let from = self.checkpoint_to_start_from(trial, execution);
+        self.search.hosts.began(id, &worker.machine);
+        self.search.placement.leased(trial, &worker.machine);
         self.record(Record::AttemptStarted { id, worker: worker.name.clone(), from });
         let deadline_ms = self.deadline_ms();
         self.search.leases.grant(id, worker, deadline_ms);
@@ -632,7 +657,7 @@ impl Step<'_> {
         }
         if self.search.leases.withdraw(id.trial, id.execution) {
             self.record(Record::AttemptResumed { id });
-            let worker = Worker { name, instance, device: String::new() };
+            let worker = Worker { name, instance, ..Worker::default() };
             self.search.leases.grant(id, &worker, deadline_ms);
         }
         // Else a newer attempt is under way: whoever finishes first counts.
@@ -685,6 +710,7 @@ impl Step<'_> {
     /// Ends an attempt, and with it, if it is time, its execution and its trial.
     fn end_attempt(&mut self, id: AttemptId, outcome: Outcome) {
         self.search.leases.end(id);
+        let machine = self.search.hosts.of(id).cloned().unwrap_or_default();
         self.record(Record::AttemptEnded { id, outcome: outcome.clone() });
         let trial = id.trial;
         match outcome {
@@ -725,9 +751,24 @@ impl Step<'_> {
                     self.wait_again(id);
                 }
             }
+            Outcome::HostFailed { message } => {
+                let failures = self
+                    .count_attempts(id, |outcome| matches!(outcome, Outcome::HostFailed { .. }));
+                if failures >= MAX_HOST_FAILURES {
+                    let error = format!("its machine failed {failures} times, at last: {message}");
+                    self.end_trial(trial, TrialState::Failed, None, Some(error));
+                } else {
+                    self.wait_again(id);
+                }
+            }
             Outcome::Diverged { message } => {
                 let error = format!("diverged: {message}");
                 self.end_trial(trial, TrialState::Failed, None, Some(error));
+            }
+            Outcome::OutOfMemory { .. }
+                if self.search.placement.ran_out(trial, &machine, self.now.monotonic_ms) =>
+            {
+                self.wait_again(id);
             }
             Outcome::OutOfMemory { message } => {
                 let error = format!("out of memory: {message}");
@@ -818,7 +859,11 @@ impl Step<'_> {
 
     fn record(&mut self, record: Record) {
         let stamped = Stamped { at_ms: self.now.unix_ms, record };
-        let study = &mut self.search.study;
+        let Search { study, hosts, placement, .. } = &mut *self.search;
+        self.decision.warnings.extend(hosts.follow(&stamped.record, self.now.monotonic_ms));
+        if let Record::TrialEnded { trial, .. } = &stamped.record {
+            placement.ended(*trial);
+        }
         study.apply(&stamped).expect("a record made from the study fits the study");
         self.decision.records.push(stamped);
     }

@@ -35,6 +35,9 @@ pub trait Observer: Send {
 
     /// Sees, before that, how long it took to make the batch durable.
     fn commit_took(&mut self, _duration: Duration) {}
+
+    /// Sees, after that, what the user is to be told.
+    fn warn(&mut self, _text: &str) {}
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
@@ -46,6 +49,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn commit_took(&mut self, duration: Duration) {
         self.0.commit_took(duration);
         self.1.commit_took(duration);
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.0.warn(text);
+        self.1.warn(text);
     }
 }
 
@@ -251,9 +259,11 @@ impl Body {
     fn carry_out(&mut self, decisions: Vec<Decision>) -> Result<(), StoreError> {
         let mut records = Vec::new();
         let mut replies = Vec::new();
+        let mut warnings = Vec::new();
         for decision in decisions {
             records.extend(decision.records);
             replies.extend(decision.replies);
+            warnings.extend(decision.warnings);
         }
         if !records.is_empty() {
             let begun = Instant::now();
@@ -263,6 +273,9 @@ impl Body {
             }
             self.observer.commit_took(begun.elapsed());
             self.observer.observe(self.search.study(), &records);
+        }
+        for text in warnings {
+            self.observer.warn(&text);
         }
         let mut undelivered = Vec::new();
         for (reply_to, reply) in replies {

@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::status::Machine;
 use crate::study::{AttemptId, Study, TrialId};
 
 /// A worker process: its name for people, and the number that tells it from
 /// its predecessor of the same name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Worker {
     /// `local-1`, or host and process id.
     pub name: String,
@@ -19,6 +20,8 @@ pub struct Worker {
     pub instance: u64,
     /// What it trains on, for people.
     pub device: String,
+    /// What it says of its machine.
+    pub machine: Machine,
 }
 
 /// An attempt in a worker's hands.
@@ -80,6 +83,18 @@ impl Leases {
     /// Takes the next execution from the queue.
     pub fn dequeue(&mut self) -> Option<(TrialId, u32)> {
         self.queue.pop_first().map(|(_, trial, execution)| (trial, execution))
+    }
+
+    /// Takes the first execution from the queue that suits; the others keep their
+    /// places.
+    pub fn dequeue_if(
+        &mut self,
+        suits: impl FnMut(TrialId, u32) -> bool,
+    ) -> Option<(TrialId, u32)> {
+        let mut suits = suits;
+        let next = *self.queue.iter().find(|(_, trial, execution)| suits(*trial, *execution))?;
+        self.queue.remove(&next);
+        Some((next.1, next.2))
     }
 
     /// Takes one execution out of the queue; whether it was there.

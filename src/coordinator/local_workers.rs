@@ -37,6 +37,10 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// the 30 after which schedulers kill.
 const GRACE_SECONDS: u64 = 20;
 
+/// How many threads a worker has; set for those that `sweep` starts, unless the user
+/// has.
+const THREADS: &str = "SWEEP_THREADS";
+
 /// Lines of a dead worker's log that are worth repeating.
 const LAST_LINES: usize = 10;
 
@@ -105,9 +109,7 @@ pub fn is_local(name: &str) -> bool {
 #[must_use]
 pub fn count_gpus() -> u32 {
     if let Ok(visible) = std::env::var("CUDA_VISIBLE_DEVICES") {
-        let devices = visible.split(',').map(str::trim);
-        let count = devices.take_while(|device| !device.is_empty() && *device != "-1").count();
-        return u32::try_from(count).unwrap_or(u32::MAX);
+        return u32::try_from(visible_gpus(&visible).len()).unwrap_or(u32::MAX);
     }
     let devices = std::fs::read_dir("/dev").map_or(0, |entries| {
         entries
@@ -117,6 +119,13 @@ pub fn count_gpus() -> u32 {
             .count()
     });
     u32::try_from(devices).unwrap_or(u32::MAX)
+}
+
+/// The devices of `CUDA_VISIBLE_DEVICES`, up to the first that is none. Slurm writes
+/// `NoDevFiles` where it gives a task none.
+fn visible_gpus(visible: &str) -> Vec<&str> {
+    let is_one = |device: &&str| !matches!(*device, "" | "-1" | "NoDevFiles");
+    visible.split(',').map(str::trim).take_while(is_one).collect()
 }
 
 impl LocalWorkers {
@@ -173,23 +182,20 @@ impl LocalWorkers {
             // Not as an argument: those are for all users of the machine to see.
             .env("SWEEP_JOIN", self.coordinator.line())
             .env(FORMAT_VARIABLE, logging::format().to_string())
-            .env("SWEEP_THREADS", self.threads_each().to_string())
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors)
             .kill_on_drop(true);
+        if std::env::var_os(THREADS).is_none() {
+            let threads = threads_each(cores(), self.count);
+            command.env(THREADS, threads.to_string());
+        }
         if let Some(device) = self.device(index) {
             command.env("CUDA_VISIBLE_DEVICES", device);
         }
         command
             .spawn()
             .map_err(|source| LocalWorkersError::Start { program: self.program.clone(), source })
-    }
-
-    /// Workers share the cores evenly.
-    fn threads_each(&self) -> usize {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        (cores / self.count.max(1) as usize).max(1)
     }
 
     /// The graphics processor of a worker, where there are several.
@@ -200,7 +206,7 @@ impl LocalWorkers {
         }
         let position = ((index - 1) % gpus) as usize;
         match std::env::var("CUDA_VISIBLE_DEVICES") {
-            Ok(visible) => visible.split(',').nth(position).map(|device| device.trim().to_owned()),
+            Ok(visible) => visible_gpus(&visible).get(position).map(|device| (*device).to_owned()),
             Err(_) => Some(position.to_string()),
         }
     }
@@ -208,6 +214,20 @@ impl LocalWorkers {
     fn log(&self, index: u32) -> PathBuf {
         self.logs.join(format!("{}.log", name(index)))
     }
+}
+
+/// How many cores this process may use. The system's answer heeds control groups;
+/// Slurm need not bind a task to the cores that it gives it.
+fn cores() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok();
+    let given = slurm.and_then(|text| text.trim().parse().ok()).filter(|given| *given > 0);
+    given.map_or(cores, |given: usize| given.min(cores))
+}
+
+/// Workers share the cores evenly.
+fn threads_each(cores: usize, workers: u32) -> usize {
+    (cores / workers.max(1) as usize).max(1)
 }
 
 /// One worker and its successors.
@@ -341,6 +361,28 @@ mod tests {
         assert!(is_local(&name(12)));
         for other in ["local-", "local-x", "node7-4711", "xlocal-1"] {
             assert!(!is_local(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn gpus_that_a_scheduler_gives_are_counted() {
+        for (visible, expected) in [
+            ("", &[][..]),
+            ("-1", &[]),
+            ("NoDevFiles", &[]),
+            ("0", &["0"]),
+            ("2, 3", &["2", "3"]),
+            ("0,-1,1", &["0"]),
+            ("GPU-8f2e,MIG-1a", &["GPU-8f2e", "MIG-1a"]),
+        ] {
+            assert_eq!(visible_gpus(visible), expected, "{visible}");
+        }
+    }
+
+    #[test]
+    fn workers_share_the_cores() {
+        for (cores, workers, each) in [(8, 1, 8), (8, 3, 2), (2, 4, 1), (8, 0, 8)] {
+            assert_eq!(threads_each(cores, workers), each);
         }
     }
 

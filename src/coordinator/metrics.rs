@@ -51,6 +51,7 @@ struct Gauges {
     trials_limit: IntGauge,
     executions: IntGaugeVec,
     workers: IntGaugeVec,
+    hosts_quarantined: IntGauge,
     events_queued: IntGauge,
     best_score: GaugeVec,
 }
@@ -170,6 +171,10 @@ impl Gauges {
                 "sweep_workers",
                 "Workers heard of within a lease: those that train, and those that wait.",
             ),
+            hosts_quarantined: plain(
+                "sweep_hosts_quarantined",
+                "Hosts that get no executions, or one at a time, because they failed there.",
+            ),
             events_queued: plain(
                 "sweep_events_queued",
                 "Calls that wait for the coordinator to decide.",
@@ -194,6 +199,7 @@ impl Gauges {
         let (busy, idle) = status.known_workers();
         set(&self.workers.with_label_values(&["busy"]), busy);
         set(&self.workers.with_label_values(&["idle"]), idle);
+        set(&self.hosts_quarantined, status.hosts.len() as u64);
         set(&self.events_queued, events_queued as u64);
         if let Some(best) = status.best {
             self.best_score.with_label_values(&[&status.objective]).set(best.score);
@@ -227,7 +233,7 @@ fn set(gauge: &IntGauge, count: u64) {
 }
 
 /// One of each kind.
-fn outcomes() -> [Outcome; 10] {
+fn outcomes() -> [Outcome; 11] {
     let message = String::new();
     [
         Outcome::Finished,
@@ -236,7 +242,8 @@ fn outcomes() -> [Outcome; 10] {
         Outcome::OutOfMemory { message: message.clone() },
         Outcome::Infeasible { message: message.clone() },
         Outcome::WorkerLost { message: message.clone() },
-        Outcome::WorkerDied { message },
+        Outcome::WorkerDied { message: message.clone() },
+        Outcome::HostFailed { message },
         Outcome::Released,
         Outcome::Superseded,
         Outcome::Stopped,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
 use sweep_proto::v1::{self, acquire_response, complete_request, uploaded_file};
-use sweep_proto::{MAX_EPOCHS, MAX_MESSAGE_BYTES, VERSION};
+use sweep_proto::{MAX_EPOCHS, MAX_MESSAGE_BYTES, VERSION, labels};
 use tokio::fs::File;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -17,12 +17,14 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::checkpoints::CheckpointFiles;
+use super::datasets::DatasetFiles;
 use super::decide::{Event, Reply};
 use super::dispatcher::{Ending, Handle};
 use super::door::Door;
 use super::leases::Worker;
 use super::transfer;
 use crate::results::best::weights_file;
+use crate::status::Machine;
 use crate::study::{AttemptId, Checkpoint, CheckpointId, Measurement, Outcome, TrialId};
 
 /// Heartbeats a lease lasts through: one lost call does not end it.
@@ -64,8 +66,8 @@ pub struct Service {
     pub weights: PathBuf,
     /// Where checkpoints are kept.
     pub checkpoints: CheckpointFiles,
-    /// The dataset that may be fetched: its digest and its folder.
-    pub dataset: (String, PathBuf),
+    /// The dataset that may be fetched.
+    pub dataset: DatasetFiles,
 }
 
 impl Service {
@@ -321,14 +323,11 @@ impl Coordinator for Service {
         &self,
         request: Request<v1::FetchDatasetRequest>,
     ) -> Result<Response<Self::FetchDatasetStream>, Status> {
-        let (digest, folder) = &self.dataset;
-        if request.into_inner().digest != *digest {
-            return Err(Status::not_found("no such dataset here"));
-        }
+        let v1::FetchDatasetRequest { digest, file, offset } = request.into_inner();
+        let transfer = self.dataset.transfer(&digest, &file, offset).await?;
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        let folder = folder.clone();
         tokio::spawn(async move {
-            if let Err(status) = transfer::send_folder(&folder, &sender).await {
+            if let Err(status) = transfer.send(&sender).await {
                 let _ = sender.send(Err(status)).await;
             }
         });
@@ -369,9 +368,15 @@ fn checked_worker(worker: v1::Worker) -> Result<Worker, Status> {
     if !worker.device.is_empty() {
         check_name("worker.device", &worker.device)?;
     }
+    if !worker.host.is_empty() {
+        check_name("worker.host", &worker.host)?;
+    }
+    labels::check(&worker.labels)
+        .map_err(|error| Status::invalid_argument(format!("`worker.labels`: {error}")))?;
     checked_instance("worker.instance", worker.instance)?;
-    let v1::Worker { name, instance, device, .. } = worker;
-    Ok(Worker { name, instance, device })
+    let v1::Worker { name, instance, device, host, device_memory_bytes, labels, .. } = worker;
+    let machine = Machine::of_wire(host, device_memory_bytes, labels);
+    Ok(Worker { name, instance, device, machine })
 }
 
 fn checked_epoch(epoch: u32) -> Result<u32, Status> {
@@ -431,6 +436,7 @@ fn checked_outcome(outcome: complete_request::Outcome) -> Result<Outcome, Status
                 v1::FailureKind::Diverged => Outcome::Diverged { message },
                 v1::FailureKind::OutOfMemory => Outcome::OutOfMemory { message },
                 v1::FailureKind::Infeasible => Outcome::Infeasible { message },
+                v1::FailureKind::Host => Outcome::HostFailed { message },
             }
         }
     })

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use sweep_proto::v1::{DatasetChunk, UploadChunk};
+use sweep_proto::v1::UploadChunk;
 use sweep_proto::{CHUNK_BYTES, MAX_FILE_BYTES};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -93,27 +93,6 @@ fn fresh_number() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     (u64::from(std::process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Sends every file of a dataset's folder, the manifest last, so that a copy
-/// with a manifest is whole.
-pub(super) async fn send_folder(
-    folder: &Path,
-    sender: &Sender<DatasetChunk>,
-) -> Result<(), Status> {
-    let mut names = Vec::new();
-    let mut entries = tokio::fs::read_dir(folder).await.map_err(unreadable)?;
-    while let Some(entry) = entries.next_entry().await.map_err(unreadable)? {
-        if let Ok(name) = entry.file_name().into_string() {
-            names.push(name);
-        }
-    }
-    names.sort_by_key(|name| (name == "manifest.json", name.clone()));
-    for name in names {
-        let file = File::open(folder.join(&name)).await.map_err(unreadable)?;
-        send_file(file, |data| DatasetChunk { file: name.clone(), data }, sender).await?;
-    }
-    Ok(())
 }
 
 /// Sends an open file, an empty one as one chunk; less of it if the worker has

@@ -52,6 +52,9 @@ impl Workers {
             if known.worker.device != worker.device {
                 known.worker.device.clone_from(&worker.device);
             }
+            if known.worker.machine != worker.machine {
+                known.worker.machine.clone_from(&worker.machine);
+            }
             return;
         }
         if self.count >= MAX_WORKERS {
@@ -101,6 +104,11 @@ impl Workers {
         self.settle();
     }
 
+    /// The hosts of all processes of a name.
+    pub fn hosts_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.known.get(name).into_iter().flatten().map(|known| &*known.worker.machine.host)
+    }
+
     /// All that are remembered, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Known> {
         self.known.values().flatten()
@@ -131,7 +139,8 @@ mod tests {
     use super::*;
 
     fn worker(name: &str, instance: u64) -> Worker {
-        Worker { name: name.to_owned(), instance, device: "cpu".to_owned() }
+        let (name, device) = (name.to_owned(), "cpu".to_owned());
+        Worker { name, instance, device, ..Worker::default() }
     }
 
     fn at(ms: u64) -> Now {

@@ -153,6 +153,7 @@ fn attempt_ended(study: &Study, id: AttemptId, outcome: &Outcome) -> Option<Even
         Outcome::OutOfMemory { .. } => "ran out of memory",
         Outcome::Infeasible { .. } => "is infeasible",
         Outcome::WorkerLost { .. } | Outcome::WorkerDied { .. } => "lost its worker",
+        Outcome::HostFailed { .. } => "failed for a reason of its machine",
     };
     let mut text = format!("{name} {what}");
     if let Some(attempt) = find_attempt(study, id) {

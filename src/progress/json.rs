@@ -42,7 +42,8 @@ fn level(record: &Record) -> Level {
             | Outcome::OutOfMemory { .. }
             | Outcome::Infeasible { .. }
             | Outcome::WorkerLost { .. }
-            | Outcome::WorkerDied { .. } => true,
+            | Outcome::WorkerDied { .. }
+            | Outcome::HostFailed { .. } => true,
             Outcome::Finished | Outcome::Released | Outcome::Superseded | Outcome::Stopped => false,
         },
         Record::TrialEnded { state, .. } => match state {

@@ -53,6 +53,7 @@ impl Workers {
                 | Outcome::Diverged { .. }
                 | Outcome::OutOfMemory { .. }
                 | Outcome::Infeasible { .. }
+                | Outcome::HostFailed { .. }
                 | Outcome::Superseded
                 | Outcome::Stopped => {
                     for worker in self.0.iter_mut().filter(|worker| worker.attempt == Some(*id)) {

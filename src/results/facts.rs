@@ -103,6 +103,7 @@ pub fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Infeasible { .. } => "infeasible",
         Outcome::WorkerLost { .. } => "worker_lost",
         Outcome::WorkerDied { .. } => "worker_died",
+        Outcome::HostFailed { .. } => "host_failed",
         Outcome::Released => "released",
         Outcome::Superseded => "superseded",
         Outcome::Stopped => "stopped",
@@ -118,7 +119,8 @@ pub fn outcome_message(outcome: &Outcome) -> Option<&str> {
         | Outcome::OutOfMemory { message }
         | Outcome::Infeasible { message }
         | Outcome::WorkerLost { message }
-        | Outcome::WorkerDied { message } => Some(message),
+        | Outcome::WorkerDied { message }
+        | Outcome::HostFailed { message } => Some(message),
         Outcome::Finished | Outcome::Released | Outcome::Superseded | Outcome::Stopped => None,
     }
 }

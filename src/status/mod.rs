@@ -4,9 +4,12 @@
 //! status RUN` one of the store alone. [`wire`] carries it over gRPC, and
 //! [`mod@render`] shows it. Nothing here changes anything.
 
+mod json;
+mod machine;
 pub mod render;
 pub mod wire;
 
+pub use machine::{Machine, QuarantinedHost, TooLarge};
 pub use render::{Format, Source, render};
 
 use crate::results::facts::ended_reason;
@@ -37,6 +40,10 @@ pub struct Status {
     pub at_ms: u64,
     /// In the order of their names.
     pub workers: Vec<WorkerStatus>,
+    /// Hosts in quarantine, by name.
+    pub hosts: Vec<QuarantinedHost>,
+    /// Trials that no worker that is there has the memory for.
+    pub too_large: Vec<TooLarge>,
 }
 
 /// The trial with the best score.
@@ -80,6 +87,8 @@ pub struct WorkerStatus {
     pub name: String,
     /// Its device, for people; empty where it is not known.
     pub device: String,
+    /// What it says of its machine.
+    pub machine: Machine,
     /// What it does.
     pub doing: Doing,
     /// When it was first heard of, milliseconds since the Unix epoch.
@@ -122,6 +131,7 @@ impl Status {
                 workers.extend(open.map(|attempt| WorkerStatus {
                     name: attempt.worker.clone(),
                     device: String::new(),
+                    machine: Machine::default(),
                     doing: Doing::Runs {
                         id: AttemptId {
                             trial: trial.id,
@@ -172,6 +182,8 @@ impl Status {
             phase,
             at_ms,
             workers,
+            hosts: Vec::new(),
+            too_large: Vec::new(),
         }
     }
 
@@ -208,6 +220,7 @@ mod tests {
             [WorkerStatus {
                 name: "local-1".to_owned(),
                 device: String::new(),
+                machine: Machine::default(),
                 doing: Doing::Runs { id, epoch: 1, started_ms: NOON_MS },
                 since_ms: NOON_MS,
                 silent_ms: None,

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Doing, Status, StudyPhase, WorkerStatus};
+use super::json::json;
+use super::{Doing, Status, StudyPhase, TooLarge, WorkerStatus};
 use crate::results::time::{duration, iso8601};
 use crate::space::value::python_float;
 use crate::study::AttemptId;
@@ -76,6 +76,13 @@ fn text(status: &Status, source: &Source) -> String {
     }
     lines.push(String::new());
     lines.extend(workers(status));
+    let hosts = status.hosts.iter().map(|host| printable(&host.to_string()));
+    let too_large = status.too_large.iter().map(TooLarge::to_string);
+    let troubles: Vec<String> = hosts.chain(too_large).map(capitalized).collect();
+    if !troubles.is_empty() {
+        lines.push(String::new());
+        lines.extend(troubles);
+    }
     lines.push(String::new());
     lines.join("\n")
 }
@@ -106,23 +113,24 @@ fn workers(status: &Status) -> Vec<String> {
         return vec!["No worker is known".to_owned()];
     }
     let mut rows = vec![
-        ["worker", "device", "runs", "epoch", "for", "heard of", "here for"].map(str::to_owned),
+        ["worker", "host", "device", "runs", "epoch", "for", "heard of", "here for"]
+            .map(str::to_owned),
     ];
     rows.extend(status.workers.iter().map(|worker| cells(status, worker)));
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let line = |row: &[String; 7]| {
+    let line = |row: &[String; 8]| {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             let padding = " ".repeat(width - cell.width());
             // Numbers and times to the right.
-            if column < 3 { format!("{cell}{padding}") } else { format!("{padding}{cell}") }
+            if column < 4 { format!("{cell}{padding}") } else { format!("{padding}{cell}") }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
 }
 
-fn cells(status: &Status, worker: &WorkerStatus) -> [String; 7] {
+fn cells(status: &Status, worker: &WorkerStatus) -> [String; 8] {
     let (runs, epoch, time) = match worker.doing {
         Doing::Runs { id, epoch, started_ms } => {
             (execution_name(status, id), epoch.to_string(), ago(status.at_ms, started_ms))
@@ -130,12 +138,18 @@ fn cells(status: &Status, worker: &WorkerStatus) -> [String; 7] {
         Doing::Idle => ("idle".to_owned(), "-".to_owned(), "-".to_owned()),
         Doing::Silent => ("silent".to_owned(), "-".to_owned(), "-".to_owned()),
     };
-    let device = if worker.device.is_empty() { "-".to_owned() } else { printable(&worker.device) };
+    let known = |text: &str| if text.is_empty() { "-".to_owned() } else { printable(text) };
+    let mut device = known(&worker.device);
+    if !worker.machine.labels.is_empty() {
+        device.push_str(&format!(" ({})", printable(&worker.machine.labels_text())));
+    }
     let heard = worker.silent_ms.map_or_else(
         || "-".to_owned(),
         |silent_ms| format!("{} ago", duration(silent_ms as f64 / 1000.0)),
     );
-    [printable(&worker.name), device, runs, epoch, time, heard, ago(status.at_ms, worker.since_ms)]
+    let host = known(&worker.machine.host);
+    let here_for = ago(status.at_ms, worker.since_ms);
+    [printable(&worker.name), host, device, runs, epoch, time, heard, here_for]
 }
 
 /// `trial 03`, `trial 03 execution 2/2`, `trial 03 attempt 2`.
@@ -156,6 +170,12 @@ fn trial_name(status: &Status, trial: u32) -> String {
     format!("{trial:0width$}")
 }
 
+/// As the beginning of a sentence.
+fn capitalized(text: String) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What came over the network must not move a terminal's cursor.
 fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
@@ -165,148 +185,25 @@ fn ago(now_ms: u64, then_ms: u64) -> String {
     duration(now_ms.saturating_sub(then_ms) as f64 / 1000.0)
 }
 
-fn json(status: &Status, source: &Source) -> String {
-    let mut text =
-        serde_json::to_string_pretty(&Report::of(status, source)).expect("keys are strings");
-    text.push('\n');
-    text
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    study: &'a str,
-    phase: &'static str,
-    reason: Option<&'a str>,
-    #[serde(flatten)]
-    source: SourceReport<'a>,
-    at: Option<String>,
-    sweep_version: &'a str,
-    max_trials: u32,
-    trials: serde_json::Map<String, serde_json::Value>,
-    best: Option<BestReport<'a>>,
-    executions: Executions,
-    workers: Vec<WorkerReport<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum SourceReport<'a> {
-    Coordinator { coordinator: &'a str },
-    Store { run: String, process: Option<u32>, last_record: Option<String> },
-}
-
-#[derive(Serialize)]
-struct BestReport<'a> {
-    trial: u32,
-    objective: &'a str,
-    score: f64,
-}
-
-#[derive(Serialize)]
-struct Executions {
-    finished: u64,
-    leased: u64,
-    waiting: u64,
-}
-
-#[derive(Serialize)]
-struct WorkerReport<'a> {
-    name: &'a str,
-    device: Option<&'a str>,
-    state: &'static str,
-    lease: Option<Lease>,
-    since: Option<String>,
-    silent_seconds: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct Lease {
-    trial: u32,
-    execution: u32,
-    attempt: u32,
-    epoch: u32,
-    started: Option<String>,
-}
-
-impl<'a> Report<'a> {
-    fn of(status: &'a Status, source: &'a Source) -> Self {
-        let (phase, reason) = match &status.phase {
-            StudyPhase::Running => ("running", None),
-            StudyPhase::Stopping => ("stopping", None),
-            StudyPhase::Ended { reason } => ("ended", Some(reason.as_str())),
-        };
-        let (phase, source) = match source {
-            Source::Coordinator(coordinator) => (phase, SourceReport::Coordinator { coordinator }),
-            Source::Store { path, held_by, last_record_ms } => {
-                let is_left = held_by.is_none() && status.phase == StudyPhase::Running;
-                let source = SourceReport::Store {
-                    run: path.display().to_string(),
-                    process: *held_by,
-                    last_record: last_record_ms.and_then(iso8601),
-                };
-                (if is_left { "left" } else { phase }, source)
-            }
-        };
-        let trials = status.trials.by_state();
-        let executions = status.executions;
-        Self {
-            study: &status.study,
-            phase,
-            reason,
-            source,
-            at: iso8601(status.at_ms),
-            sweep_version: &status.version,
-            max_trials: status.max_trials,
-            trials: trials
-                .iter()
-                .map(|(state, count)| (state.to_string(), (*count).into()))
-                .collect(),
-            best: status.best.map(|best| BestReport {
-                trial: best.trial.0,
-                objective: &status.objective,
-                score: best.score,
-            }),
-            executions: Executions {
-                finished: executions.finished,
-                leased: executions.leased,
-                waiting: executions.waiting,
-            },
-            workers: status.workers.iter().map(WorkerReport::of).collect(),
-        }
-    }
-}
-
-impl<'a> WorkerReport<'a> {
-    fn of(worker: &'a WorkerStatus) -> Self {
-        let (state, lease) = match worker.doing {
-            Doing::Runs { id, epoch, started_ms } => {
-                let AttemptId { trial, execution, attempt } = id;
-                let started = iso8601(started_ms);
-                ("busy", Some(Lease { trial: trial.0, execution, attempt, epoch, started }))
-            }
-            Doing::Idle => ("idle", None),
-            Doing::Silent => ("silent", None),
-        };
-        Self {
-            name: &worker.name,
-            device: (!worker.device.is_empty()).then_some(&worker.device),
-            state,
-            lease,
-            since: iso8601(worker.since_ms),
-            silent_seconds: worker.silent_ms.map(|silent_ms| silent_ms as f64 / 1000.0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::results::testing::{NOON_MS, busy_study};
+    use crate::status::{Machine, QuarantinedHost};
     use crate::study::{Ended, TrialId};
 
     fn worker(name: &str, device: &str, doing: Doing, silent_ms: Option<u64>) -> WorkerStatus {
         let (name, device) = (name.to_owned(), device.to_owned());
-        WorkerStatus { name, device, doing, since_ms: NOON_MS - 7_500_000, silent_ms }
+        let labels = match device.as_str() {
+            "NVIDIA H200" => [("rack".to_owned(), "7".to_owned())].into(),
+            _ => BTreeMap::new(),
+        };
+        let memory = if labels.is_empty() { 0 } else { 141 << 30 };
+        let host = if device.is_empty() { "" } else { "node-7" };
+        let machine = Machine::of_wire(host.to_owned(), memory, labels);
+        WorkerStatus { name, device, machine, doing, since_ms: NOON_MS - 7_500_000, silent_ms }
     }
 
     /// Of a coordinator with workers of all kinds, a minute after noon.
@@ -320,6 +217,20 @@ mod tests {
             worker("sly\u{1b}[2J", "cpu, 2 threads", Doing::Idle, Some(90)),
             worker("w", "cpu, 2 threads", Doing::Silent, Some(125_000)),
         ];
+        let host = |host: &str, wait_ms| QuarantinedHost {
+            host: host.to_owned(),
+            failures: 3,
+            reason: "CUDA error: device lost".to_owned(),
+            wait_ms,
+        };
+        status.hosts = vec![host("node-7", 58_000), host("node-8", 0)];
+        let too_large = TooLarge {
+            trial: 7,
+            needed_bytes: 61 << 30,
+            largest_bytes: 24 << 30,
+            wait_ms: 29 * 60_000 - 1,
+        };
+        status.too_large = vec![too_large, TooLarge { trial: 8, wait_ms: 0, ..too_large }];
         status
     }
 
@@ -334,11 +245,16 @@ Trials: 4 of at most 20: 2 completed, 1 failed, 1 running
 Best: trial 02, val_accuracy 0.875
 Executions: 4 finished, 1 leased, 1 waiting
 
-worker   device          runs                              epoch     for    heard of  here for
-größer   NVIDIA H200     trial 03 execution 1/2               12  1m 00s    1.2s ago    2h 06m
-node-7   -               trial 03 execution 2/2 attempt 2      0  1m 00s           -    2h 06m
-sly?[2J  cpu, 2 threads  idle                                  -       -    0.1s ago    2h 06m
-w        cpu, 2 threads  silent                                -       -  2m 05s ago    2h 06m
+worker   host    device                runs                              epoch     for    heard of  here for
+größer   node-7  NVIDIA H200 (rack=7)  trial 03 execution 1/2               12  1m 00s    1.2s ago    2h 06m
+node-7   -       -                     trial 03 execution 2/2 attempt 2      0  1m 00s           -    2h 06m
+sly?[2J  node-7  cpu, 2 threads        idle                                  -       -    0.1s ago    2h 06m
+w        node-7  cpu, 2 threads        silent                                -       -  2m 05s ago    2h 06m
+
+Host node-7 gets no executions for 58.0s more, because 3 in a row failed there: CUDA error: device lost
+Host node-8 is on trial, with one execution at a time, because 3 in a row failed there: CUDA error: device lost
+Trial 7 takes at least 61.0 GiB of memory, and the largest worker that is there has 24.0 GiB: it waits 29 min for a larger one, then the largest tries it
+Trial 8 takes at least 61.0 GiB of memory, and the largest worker that is there has 24.0 GiB: the largest tries it
 "
         );
     }
@@ -389,6 +305,8 @@ No worker is known
     fn json_is_one_object() {
         let mut status = status();
         status.workers.truncate(1);
+        status.hosts.truncate(1);
+        status.too_large.truncate(1);
         status.phase = StudyPhase::Stopping;
         let source = Source::Coordinator("127.0.0.1:7077".to_owned());
         assert_eq!(
@@ -422,7 +340,12 @@ No worker is known
   "workers": [
     {
       "name": "größer",
+      "host": "node-7",
       "device": "NVIDIA H200",
+      "memory_bytes": 151397597184,
+      "labels": {
+        "rack": "7"
+      },
       "state": "busy",
       "lease": {
         "trial": 3,
@@ -433,6 +356,23 @@ No worker is known
       },
       "since": "2026-03-01T09:55:00.000Z",
       "silent_seconds": 1.234
+    }
+  ],
+  "hosts": [
+    {
+      "host": "node-7",
+      "state": "quarantined",
+      "failures": 3,
+      "reason": "CUDA error: device lost",
+      "wait_seconds": 58.0
+    }
+  ],
+  "too_large": [
+    {
+      "trial": 7,
+      "needed_bytes": 65498251264,
+      "largest_bytes": 25769803776,
+      "wait_seconds": 1739.999
     }
   ]
 }

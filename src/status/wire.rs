@@ -3,7 +3,10 @@
 use sweep_proto::v1;
 use sweep_proto::v1::worker_status::Doing as WireDoing;
 
-use super::{Best, Doing, ExecutionCounts, Status, StudyPhase, TrialCounts, WorkerStatus};
+use super::{
+    Best, Doing, ExecutionCounts, Machine, QuarantinedHost, Status, StudyPhase, TooLarge,
+    TrialCounts, WorkerStatus,
+};
 use crate::study::TrialId;
 
 /// A part of the message is missing, or of a later version.
@@ -44,6 +47,8 @@ impl From<&Status> for v1::StatusResponse {
             reason,
             at_ms: status.at_ms,
             workers: status.workers.iter().map(v1::WorkerStatus::from).collect(),
+            hosts: status.hosts.iter().map(v1::HostStatus::from).collect(),
+            too_large: status.too_large.iter().map(|trial| (*trial).into()).collect(),
         }
     }
 }
@@ -63,7 +68,38 @@ impl From<&WorkerStatus> for v1::WorkerStatus {
             since_ms: worker.since_ms,
             silent_ms: worker.silent_ms,
             doing: Some(doing),
+            host: worker.machine.host.clone(),
+            device_memory_bytes: worker.machine.memory_bytes.unwrap_or(0),
+            labels: worker.machine.labels.clone(),
         }
+    }
+}
+
+impl From<&QuarantinedHost> for v1::HostStatus {
+    fn from(host: &QuarantinedHost) -> Self {
+        let QuarantinedHost { host, failures, reason, wait_ms } = host.clone();
+        Self { host, failures, reason, wait_ms }
+    }
+}
+
+impl From<v1::HostStatus> for QuarantinedHost {
+    fn from(message: v1::HostStatus) -> Self {
+        let v1::HostStatus { host, failures, reason, wait_ms } = message;
+        Self { host, failures, reason, wait_ms }
+    }
+}
+
+impl From<TooLarge> for v1::TooLarge {
+    fn from(trial: TooLarge) -> Self {
+        let TooLarge { trial, needed_bytes, largest_bytes, wait_ms } = trial;
+        Self { trial, needed_bytes, largest_bytes, wait_ms }
+    }
+}
+
+impl From<v1::TooLarge> for TooLarge {
+    fn from(message: v1::TooLarge) -> Self {
+        let v1::TooLarge { trial, needed_bytes, largest_bytes, wait_ms } = message;
+        Self { trial, needed_bytes, largest_bytes, wait_ms }
     }
 }
 
@@ -97,6 +133,8 @@ impl TryFrom<v1::StatusResponse> for Status {
             phase,
             at_ms: message.at_ms,
             workers: workers.collect::<Result<_, _>>()?,
+            hosts: message.hosts.into_iter().map(QuarantinedHost::from).collect(),
+            too_large: message.too_large.into_iter().map(TooLarge::from).collect(),
         })
     }
 }
@@ -117,6 +155,7 @@ impl TryFrom<v1::WorkerStatus> for WorkerStatus {
         Ok(Self {
             name: message.name,
             device: message.device,
+            machine: Machine::of_wire(message.host, message.device_memory_bytes, message.labels),
             doing,
             since_ms: message.since_ms,
             silent_ms: message.silent_ms,
@@ -136,8 +175,19 @@ mod tests {
         for (name, doing) in [("idle", Doing::Idle), ("silent", Doing::Silent)] {
             let device = "cpu, 2 threads".to_owned();
             let name = name.to_owned();
-            status.workers.push(WorkerStatus { name, device, doing, since_ms: 1, silent_ms });
+            let labels = [("gpu".to_owned(), "a100".to_owned())].into();
+            let machine = Machine::of_wire("node-7".to_owned(), 24 << 30, labels);
+            let worker = WorkerStatus { name, device, machine, doing, since_ms: 1, silent_ms };
+            status.workers.push(worker);
         }
+        status.hosts = vec![QuarantinedHost {
+            host: "node-8".to_owned(),
+            failures: 3,
+            reason: "disk full".to_owned(),
+            wait_ms: 60_000,
+        }];
+        status.too_large =
+            vec![TooLarge { trial: 7, needed_bytes: 3, largest_bytes: 2, wait_ms: 1 }];
         for phase in [
             StudyPhase::Running,
             StudyPhase::Stopping,

@@ -153,6 +153,11 @@ pub enum Outcome {
         /// How, and what it said last; for people.
         message: String,
     },
+    /// The worker's machine was to blame: its GPU, or its disk.
+    HostFailed {
+        /// For people.
+        message: String,
+    },
     /// The worker left and gave the execution back.
     Released,
     /// Another attempt of the execution finished first, or the trial ended.

@@ -156,6 +156,39 @@ fn a_trial_that_kills_its_worker_twice_has_failed_and_the_study_goes_on() {
 }
 
 #[test]
+fn a_machine_on_which_worker_after_worker_dies_has_a_rest_and_the_study_goes_on() {
+    let workplace = Workplace::new(EXPERIMENT);
+    // Five deaths of three executions, of which two die twice.
+    let program = workplace.path("worker");
+    let script = format!(
+        "#!/bin/sh\n\
+         for death in 1 2 3 4 5; do\n\
+         if mkdir $death 2>&-; then exec '{worker}' \"$@\" --crash-after-epochs 1; fi\n\
+         done\n\
+         exec '{worker}' \"$@\"\n",
+        worker = toy_worker().display()
+    );
+    std::fs::write(&program, script).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("ours");
+    let mut command = workplace.sweep(&["toy.yaml", "--local-workers", "1", "--quarantine", "1"]);
+    command.arg("--worker-program").arg(&program);
+    let output = command.output().expect("sweep starts");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let told: Vec<&str> =
+        stderr.lines().filter(|line| line.contains("gets no executions for 1 s")).collect();
+    assert_eq!(told.len(), 1, "{stderr}");
+    assert!(told[0].contains("warning: host "), "{stderr}");
+    let expected = ", because 3 in a row failed there: its process ended: signal: 6 (SIGABRT)";
+    assert!(told[0].contains(expected), "{stderr}");
+    let ended = records(&workplace)
+        .into_iter()
+        .filter(|record| matches!(record, Record::TrialEnded { state: TrialState::Completed, .. }));
+    assert_eq!(ended.count(), 6);
+}
+
+#[test]
 fn an_interrupted_study_keeps_what_its_workers_trained() {
     let workplace = Workplace::new(EXPERIMENT);
     let mut running = Running::start(workplace.study(2000));

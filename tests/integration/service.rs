@@ -1,10 +1,12 @@
 //! The coordinator and worker sessions in one process, over gRPC on loopback.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use sweep::coordinator::checkpoints::CheckpointFiles;
+use sweep::coordinator::datasets::DatasetFiles;
 use sweep::coordinator::decide::{Planner, Search};
 use sweep::coordinator::dispatcher::{Clock, Dispatcher, Handle};
 use sweep::coordinator::door::Door;
@@ -148,7 +150,7 @@ impl Site {
             lease_ms: 20_000,
             weights,
             checkpoints,
-            dataset: (DIGEST.to_owned(), dataset),
+            dataset: DatasetFiles::new(DIGEST.to_owned(), dataset),
         };
         tokio::spawn(service.serve(door, listener));
         Self { folder, dispatcher, address }
@@ -176,6 +178,9 @@ async fn session(address: std::net::SocketAddr, index: usize, cache: PathBuf) ->
     let client = sweep_proto::connect::client(&address, &Default::default()).expect("a client");
     let settings = sweep_session::Settings {
         name: format!("session-{index}"),
+        host: String::new(),
+        labels: Default::default(),
+        cache_bytes: None,
         cache,
         give_up_after: Duration::from_secs(30),
         backoff: Backoff::default(),
@@ -227,6 +232,23 @@ async fn the_number_of_workers_changes_no_result() {
     assert_eq!(again.trials, together.trials, "what is in the store is what was decided");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_that_was_cut_off_goes_on_where_it_was() {
+    let site = Site::open().await;
+    let datasets = site.folder.path().join("cache/datasets");
+    let staging = datasets.join(format!(".staging-{DIGEST}-part"));
+    std::fs::create_dir_all(&staging).expect("made");
+    let arriving = staging.join(".x.npy");
+    std::fs::write(&arriving, vec![7; (1 << 20) + 12_345]).expect("written");
+    let inode = |path: &Path| std::fs::metadata(path).expect("there").ino();
+    let before = inode(&arriving);
+    let (_, folder) = site.work(2).await;
+    let fetched = folder.path().join("cache/datasets").join(DIGEST).join("x.npy");
+    assert_eq!(inode(&fetched), before, "the very file");
+    assert_eq!(std::fs::read(fetched).expect("fetched"), vec![7; 3 << 20]);
+    assert_eq!(std::fs::read_dir(&datasets).expect("there").count(), 1, "and nothing else");
+}
+
 #[tokio::test]
 async fn strangers_are_told_what_is_wrong() {
     let site = Site::open().await;
@@ -249,6 +271,19 @@ async fn strangers_are_told_what_is_wrong() {
         old.message().contains("0.0.1") && old.message().contains(sweep_proto::VERSION),
         "{old}"
     );
+    for (host, key, value) in [
+        (String::new(), "gpu".to_owned(), "x".repeat(1 << 20)),
+        (String::new(), "x".repeat(1 << 20), String::new()),
+        ("x".repeat(1 << 20), "gpu".to_owned(), String::new()),
+        ("a\nb".to_owned(), "gpu".to_owned(), String::new()),
+    ] {
+        let labels = [(key, value)].into();
+        let labelled = v1::Worker { host, labels, instance: 1, ..worker(sweep_proto::VERSION) };
+        let request = v1::AcquireRequest { worker: Some(labelled) };
+        let refused = client.acquire(request).await.expect_err("too long");
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().len() < 200, "{refused}");
+    }
     let mut nameless = worker(sweep_proto::VERSION);
     nameless.name = "x".repeat(1 << 20);
     let nameless =
@@ -274,8 +309,17 @@ async fn strangers_are_told_what_is_wrong() {
         .expect_err("epoch 0");
     assert_eq!(zero.code(), Code::InvalidArgument);
     let digest = "../../etc".to_owned();
-    let path = client.fetch_dataset(v1::FetchDatasetRequest { digest }).await.expect_err("a path");
+    let request = v1::FetchDatasetRequest { digest, ..Default::default() };
+    let path = client.fetch_dataset(request).await.expect_err("a path");
     assert_eq!(path.code(), Code::NotFound);
+    for (file, offset, code) in
+        [("../study.db", 0, Code::InvalidArgument), ("manifest.json", 1 << 40, Code::OutOfRange)]
+    {
+        let (digest, file) = (DIGEST.to_owned(), file.to_owned());
+        let request = v1::FetchDatasetRequest { digest, file, offset };
+        let refused = client.fetch_dataset(request).await.expect_err("no such place");
+        assert_eq!(refused.code(), code, "{refused}");
+    }
     let study = site.dispatcher.close().await.expect("the store works");
     assert!(study.trials.is_empty(), "nothing was changed");
 }
@@ -394,7 +438,7 @@ pub(crate) async fn acquire(client: &mut Client) -> v1::Assignment {
         name: "w".to_owned(),
         instance: INSTANCE,
         version: sweep_proto::VERSION.to_owned(),
-        device: String::new(),
+        ..Default::default()
     };
     let request = v1::AcquireRequest { worker: Some(worker) };
     let answer = client.acquire(request).await.expect("leased").into_inner().answer;

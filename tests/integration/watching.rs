@@ -66,7 +66,7 @@ fn a_study_is_watched_while_it_runs_and_after() {
     assert!(page.value("sweep_epochs_measured_total", &[]) >= 4.0, "{body}");
     assert!(page.sum("sweep_trials") >= 1.0, "{body}");
     assert_eq!(page.value("sweep_retries_total", &[]), 0.0, "{body}");
-    assert_eq!(page.family("sweep_attempts_ended_total").samples.len(), 10, "all outcomes");
+    assert_eq!(page.family("sweep_attempts_ended_total").samples.len(), 11, "all outcomes");
     let commits = &page.family("sweep_commit_duration_seconds").samples;
     assert!(commits.last().expect("a count").value >= 3.0, "{body}");
     let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/workers/README.md");
@@ -88,13 +88,17 @@ fn a_study_is_watched_while_it_runs_and_after() {
         for worker in workers {
             assert_eq!((&worker["device"], &worker["state"]), (&"toy".into(), &"busy".into()));
             assert!(worker["lease"]["attempt"] == 1, "{seen}");
+            assert!(worker["host"].as_str().is_some_and(|host| !host.is_empty()), "{seen}");
+            assert_eq!(worker["memory_bytes"], Value::Null, "a toy has no memory");
             assert!(worker["silent_seconds"].as_f64().expect("heard of") < 20.0, "{seen}");
         }
     }
+    assert_eq!(status(&workplace, &coordinator)["hosts"], serde_json::json!([]));
     let text = workplace.sweep(&["status", &coordinator]).output().expect("sweep starts").stdout;
     let text = String::from_utf8(text).expect("text");
     assert!(text.starts_with("Study toy: running (sweep "), "{text}");
-    assert!(text.contains("\nlocal-1  toy     trial 0 execution "), "{text}");
+    let row = text.lines().find(|line| line.starts_with("local-1  ")).expect("a row");
+    assert!(row.contains("  toy     trial 0 execution "), "{text}");
 
     running.signal("KILL");
     running.end();

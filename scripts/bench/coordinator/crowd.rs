@@ -35,6 +35,7 @@ fn worker(index: u32) -> Worker {
         instance: u64::from(index) + 1,
         version: VERSION.to_owned(),
         device: "none".to_owned(),
+        ..Worker::default()
     }
 }
 

@@ -46,6 +46,9 @@ async fn train(coordinator: &Coordinator, marks: &[u32]) -> Vec<Duration> {
     for index in 0..WORKERS {
         let settings = Settings {
             name: format!("worker-{index}"),
+            host: "host".to_owned(),
+            labels: Default::default(),
+            cache_bytes: None,
             cache: std::env::temp_dir(),
             give_up_after: Duration::from_secs(60),
             backoff: Backoff::default(),

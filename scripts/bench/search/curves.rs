@@ -124,7 +124,7 @@ impl Simulation {
 
     fn acquire(&mut self, worker: usize) -> Option<Training> {
         let instance = worker as u64 + 1;
-        let worker = Worker { name: format!("worker-{worker}"), instance, device: String::new() };
+        let worker = Worker { name: format!("worker-{worker}"), instance, ..Worker::default() };
         let reply = self.ask(|reply_to| Event::Acquire { reply_to, worker });
         let Some(Reply::Assigned { id, .. }) = reply else { return None };
         let trial = &self.search.study().trials[id.trial.0 as usize];

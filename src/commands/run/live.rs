@@ -14,6 +14,7 @@ use super::RunArgs;
 use super::opening::Opening;
 use crate::commands::Failure;
 use crate::coordinator::checkpoints::CheckpointFiles;
+use crate::coordinator::datasets::DatasetFiles;
 use crate::coordinator::decide::{Event, Search};
 use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
@@ -156,7 +157,9 @@ impl Running<'_> {
         let stopping = plan.search().stopping();
         let lease_ms = self.lease_ms();
         let mut search =
-            Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now());
+            Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now())
+                .with_quarantine(self.arguments.quarantine * 1000)
+                .expecting(self.workers, self.arguments.open.listen.is_some());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
         let observer = Box::new((metrics, (publisher, self.checkpoints())));
         Dispatcher::start(search, store, observer, clock, first)
@@ -172,7 +175,10 @@ impl Running<'_> {
             lease_ms: self.lease_ms(),
             weights: self.directory.weights(),
             checkpoints: self.checkpoints(),
-            dataset: (self.prepared.manifest.digest.clone(), self.prepared.path.clone()),
+            dataset: DatasetFiles::new(
+                self.prepared.manifest.digest.clone(),
+                self.prepared.path.clone(),
+            ),
         }
     }
 

@@ -51,6 +51,13 @@ pub(super) struct RunArgs {
     /// After how many seconds of silence a worker counts as lost
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     lease: u64,
+    /// How long a machine gets no executions after three in a row failed there for
+    /// reasons of its own; 0: it always gets some
+    ///
+    /// Such as a GPU that is gone, a full disk, or workers that were killed. Twice as
+    /// long with every further time.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    quarantine: u64,
     /// Where metrics for Prometheus are served: IP:PORT, or a port of loopback
     ///
     /// Below it are /metrics and, for probes, /healthz: 200 while the study goes

@@ -2,6 +2,8 @@
 
 mod checkpoints;
 mod fencing;
+mod hosts;
+mod placement;
 mod stopping;
 mod watching;
 mod weights;
@@ -83,7 +85,7 @@ fn units(min: i64, max: i64) -> Space {
 
 fn worker(name: &str) -> Worker {
     let instance = name.bytes().map(u64::from).sum();
-    Worker { name: name.to_owned(), instance, device: "cpu".to_owned() }
+    Worker { name: name.to_owned(), instance, device: "cpu".to_owned(), ..Worker::default() }
 }
 
 fn id(trial: u32, execution: u32, attempt: u32) -> AttemptId {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Now, Search};
 use crate::coordinator::leases::Lease;
-use crate::status::{Doing, ExecutionCounts, Status, StudyPhase, WorkerStatus};
+use crate::status::{Doing, ExecutionCounts, Machine, Status, StudyPhase, WorkerStatus};
 use crate::study::AttemptId;
 
 impl Search {
@@ -21,6 +21,8 @@ impl Search {
         };
         let workers = self.workers_status(now);
         let mut status = Status::new(&self.study, executions, workers, version, now.unix_ms);
+        status.hosts = self.hosts.quarantined(now.monotonic_ms);
+        status.too_large = self.placement.too_large(now.monotonic_ms);
         if self.interrupted && status.phase == StudyPhase::Running {
             status.phase = StudyPhase::Stopping;
         }
@@ -50,6 +52,7 @@ impl Search {
             workers.push(WorkerStatus {
                 name: name.to_owned(),
                 device: known.worker.device.clone(),
+                machine: known.worker.machine.clone(),
                 doing,
                 since_ms: known.since_ms,
                 silent_ms: Some(silent_ms),
@@ -59,6 +62,7 @@ impl Search {
         workers.extend(leases.into_iter().map(|((name, _), id)| WorkerStatus {
             name: name.to_owned(),
             device: String::new(),
+            machine: Machine::default(),
             doing: self.runs(id),
             since_ms: self.study.attempt(id).map_or(now.unix_ms, |attempt| attempt.started_ms),
             silent_ms: None,

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use sweep_proto::address::Address;
 use sweep_proto::connect::Credentials;
+use sweep_proto::labels;
 use sweep_proto::secret::Token;
 
 use crate::log::{FORMAT_VARIABLE, LogFormat};
+use crate::size::parse_size;
 
 /// Options of a worker's session.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,6 +53,19 @@ pub struct WorkerArgs {
     #[arg(long)]
     pub name: Option<String>,
 
+    /// Name of this machine, which its workers share [default: its host name]
+    ///
+    /// Where executions fail one after another for reasons of their machine, it
+    /// gets none for a while. In a container, name the machine that it runs on.
+    #[arg(long, env = "SWEEP_HOST")]
+    pub host: Option<String>,
+
+    /// Says something of this worker where workers are listed, for example gpu=a100
+    ///
+    /// May be given several times.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = labels::parse)]
+    pub labels: Vec<(String, String)>,
+
     /// Folder for fetched datasets [default: $XDG_CACHE_HOME/sweep or ~/.cache/sweep]
     ///
     /// A dataset is fetched once and shared by all workers that use the same
@@ -58,6 +73,13 @@ pub struct WorkerArgs {
     /// keeps it is not fetched at all.
     #[arg(long, value_name = "DIR", env = "SWEEP_CACHE")]
     pub cache: Option<PathBuf>,
+
+    /// How much of datasets is kept there at most, for example 50GB
+    ///
+    /// Before another one is fetched, those that were not used for longest are
+    /// removed; never one that a worker or a coordinator uses.
+    #[arg(long, value_name = "SIZE", env = "SWEEP_CACHE_SIZE", default_value = "100GB", value_parser = parse_size)]
+    pub cache_size: u64,
 
     /// Leave when the coordinator was not reached for this long
     ///

@@ -10,7 +10,6 @@
 //! step that it is at, the checkpoint is handed in, and the lease is given back.
 //! If there is no time for that, the lease is given back without.
 
-use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,7 +26,7 @@ use tonic::Code;
 use tracing::{info, warn};
 
 use crate::checkpoint::fetch_checkpoint;
-use crate::dataset::{self, DatasetError};
+use crate::dataset::{self, Cache, DatasetError};
 use crate::error::{CallError, SessionError};
 use crate::fetching::FetchError;
 use crate::link::{Call, Link};
@@ -98,6 +97,8 @@ enum Halt {
     Call(CallError),
     /// This machine cannot hold the dataset.
     Cache(DatasetError),
+    /// This machine cannot train; the coordinator knows.
+    Host(String),
 }
 
 impl From<CallError> for Halt {
@@ -110,7 +111,7 @@ impl From<CallError> for Halt {
 pub(crate) struct Attempt<'a> {
     pub(crate) link: &'a Link,
     pub(crate) trainer: &'a TrainingThread,
-    pub(crate) cache: &'a Path,
+    pub(crate) cache: &'a Cache,
     /// How long leaving with a checkpoint may take.
     pub(crate) grace: Duration,
     pub(crate) lease: Lease,
@@ -148,9 +149,10 @@ impl Attempt<'_> {
             Err(Halt::Left) => Ok(Next::Leave),
             Err(Halt::Cache(error)) => {
                 // No execution's fault, and none would fare better here.
-                self.release().await;
+                self.blame_host(format!("dataset: {error}")).await;
                 Err(SessionError::Cache { message: error.to_string() })
             }
+            Err(Halt::Host(message)) => Err(SessionError::Host { message }),
             Err(Halt::Unwanted) => {
                 info!("{}: stopped, nobody waits for it any more", self.name());
                 tokio::select! {
@@ -225,6 +227,7 @@ impl Attempt<'_> {
     async fn work(&self, steering: &Steering, stage: &Stage) -> Result<(), Halt> {
         let training = self.train(steering, stage).await?;
         stage.trained.store(true, Ordering::Relaxed);
+        let mut host_failed = None;
         let outcome = match training {
             Ok(Ending::Finished(trained)) => {
                 self.hand_in(trained).await?;
@@ -243,11 +246,24 @@ impl Attempt<'_> {
             Ok(Ending::Stopped) => Outcome::Released(Released {}),
             Err(failure) => {
                 warn!("{}: failed: {failure}", self.name());
+                if failure.kind == FailureKind::Host {
+                    host_failed = Some(failure.message.clone());
+                }
                 failed(failure)
             }
         };
         self.link.complete(self.lease.id, outcome).await?;
-        Ok(())
+        host_failed.map_or(Ok(()), |message| Err(Halt::Host(message)))
+    }
+
+    /// Ends the attempt, which could not even begin here, as far as the time allows.
+    async fn blame_host(&self, message: String) {
+        let failure = Failure { kind: FailureKind::Host, message };
+        match timeout(LEAVE_LIMIT, self.link.complete(self.lease.id, failed(failure))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!("{}: not ended: {error}", self.name()),
+            Err(_) => warn!("{}: not ended: the coordinator is out of reach", self.name()),
+        }
     }
 
     /// Uploads what was trained.

@@ -53,7 +53,7 @@ pub(crate) async fn fetch_checkpoint(
         return Err(FetchError::Content(CheckpointError::TooLarge(announced.bytes)));
     }
     let (epoch, step) = (announced.epoch, announced.step);
-    let open = |mut client: Client| async move {
+    let open = |mut client: Client, _: &Arriving<'_>| async move {
         client.fetch_checkpoint(FetchCheckpointRequest { id: Some(id), epoch, step }).await
     };
     let begin = || Ok(Arriving { announced, bytes: Vec::new(), digest: Sha256::new() });

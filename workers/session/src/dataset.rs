@@ -2,38 +2,41 @@
 //!
 //! A dataset is a folder of plain files with a `manifest.json` that names its
 //! digest. In the cache it appears under that digest, whole or not at all: it
-//! is fetched into a hidden sibling and renamed. Whatever comes from the
-//! network is checked before it becomes a path.
+//! arrives in a hidden sibling ([`arriving`]), which is renamed. Of all processes
+//! that share the cache one fetches it, and the others wait ([`locks`]). What is
+//! kept is bounded ([`room`]).
 
-use std::collections::HashSet;
+mod arriving;
+mod locks;
+mod room;
+
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
 use sweep_proto::connect::Client;
-use sweep_proto::v1::{Dataset, DatasetChunk, FetchDatasetRequest};
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt as _;
-use tracing::info;
+use sweep_proto::v1::Dataset;
+use tonic::Code;
+use tracing::{info, warn};
 
+use self::arriving::{Arriving, BYTES_LIMIT, FILES_LIMIT};
+use self::locks::Purpose;
 use crate::error::CallError;
-use crate::fetching::{FetchError, Sink, fetch};
+use crate::fetching::{FetchError, fetch};
 use crate::hex::is_digest;
 use crate::link::{Call, Link};
+use crate::size::shown;
 
 const MANIFEST: &str = "manifest.json";
 
 /// Most bytes of a manifest that are read, not all at once: it lists every row.
 const MANIFEST_BYTES: u64 = 4 << 30;
 
-/// Most files in a dataset; it has a handful.
-const FILES_LIMIT: usize = 256;
-
-/// Most bytes in a dataset: more than any that fits into memory for training.
-const BYTES_LIMIT: u64 = 256 << 30;
-
-/// Longest name of a file.
-const NAME_LIMIT: usize = 100;
+/// So often a dataset is fetched that is gone before it can be used, or whose
+/// checksums are wrong.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// A dataset that cannot be made available.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +53,18 @@ pub(crate) enum DatasetError {
     Files,
     #[error("more than {BYTES_LIMIT} bytes")]
     Bytes,
+    #[error("`{0}` was altered on its way: its checksum is another one")]
+    Checksum(String),
+    #[error("not all of its files are there")]
+    Incomplete,
     #[error("what was fetched has no {MANIFEST} with digest {0}")]
     Manifest(String),
     #[error("{} is damaged; remove it, and it is fetched again", .0.display())]
     Damaged(PathBuf),
+    #[error("{} is removed again and again", .0.display())]
+    Removed(PathBuf),
+    #[error("no room in {}: {} are needed, {} are free", folder.display(), shown(*needed), shown(*free))]
+    NoRoom { folder: PathBuf, needed: u64, free: u64 },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("{0}")]
@@ -66,17 +77,45 @@ impl DatasetError {
     /// Whether this machine is the cause, not the dataset.
     pub(crate) fn is_local(&self) -> bool {
         match self {
-            Self::Damaged(_) | Self::Io { .. } => true,
+            Self::Damaged(_) | Self::Removed(_) | Self::NoRoom { .. } | Self::Io { .. } => true,
             Self::Missing
             | Self::Digest(_)
             | Self::FileName(_)
             | Self::Order(_)
             | Self::Files
             | Self::Bytes
+            | Self::Checksum(_)
+            | Self::Incomplete
             | Self::Manifest(_)
             | Self::Interrupted(_)
             | Self::Call(_) => false,
         }
+    }
+}
+
+/// The folder of fetched datasets, shared with all workers of the machine, and
+/// with coordinators, which keep there what they prepare.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// How many bytes of datasets are kept at most.
+    limit: Option<u64>,
+    /// Held for as long as the dataset is used that was located last.
+    in_use: Mutex<Option<File>>,
+}
+
+impl Cache {
+    pub(crate) fn new(folder: PathBuf, limit: Option<u64>) -> Self {
+        Self { folder, limit, in_use: Mutex::default() }
+    }
+
+    /// Nobody removes a dataset from here on, until the next one is used.
+    fn use_only(&self, lock: Option<File>) {
+        if let Some(lock) = &lock {
+            locks::touch(lock);
+        }
+        // Nothing panics while it is held.
+        *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = lock;
     }
 }
 
@@ -87,7 +126,7 @@ impl DatasetError {
 pub(crate) async fn locate(
     link: &Link,
     dataset: Option<&Dataset>,
-    cache: &Path,
+    cache: &Cache,
 ) -> Result<PathBuf, DatasetError> {
     let dataset = dataset.ok_or(DatasetError::Missing)?;
     let digest = &dataset.digest;
@@ -96,19 +135,31 @@ pub(crate) async fn locate(
     }
     let shared = Path::new(&dataset.path);
     if shared.is_absolute() && holds(shared, digest) {
+        cache.use_only(None);
         return Ok(shared.to_owned());
     }
-    let datasets = cache.join("datasets");
-    let folder = datasets.join(digest);
-    if !holds(&folder, digest) {
+    let folder = cache.folder.join("datasets").join(digest);
+    for _ in 0..MAX_ATTEMPTS {
+        // First held, then looked at, so that what is seen stays.
+        let using = locks::lock(&cache.folder, digest, Purpose::Using, || {}).await;
+        if holds(&folder, digest) {
+            cache.use_only(using);
+            return Ok(folder);
+        }
+        drop(using);
+        let waiting =
+            || info!("waiting for another worker of this machine, which fetches the dataset");
+        let making = locks::lock(&cache.folder, digest, Purpose::Making, waiting).await;
+        if holds(&folder, digest) {
+            continue;
+        }
         if folder.exists() {
             return Err(DatasetError::Damaged(folder));
         }
-        let fetched = fetch_dataset(link, digest, &datasets).await?;
-        fetched.settle(&folder, digest)?;
+        fetch_dataset(link, digest, cache, making.is_some()).await?.settle(&folder)?;
         info!("dataset fetched into {}", folder.display());
     }
-    Ok(folder)
+    Err(DatasetError::Removed(folder))
 }
 
 /// Whether `folder` holds the dataset of this digest.
@@ -118,195 +169,72 @@ fn holds(folder: &Path, digest: &str) -> bool {
     struct Manifest {
         digest: String,
     }
-    let Ok(file) = std::fs::File::open(folder.join(MANIFEST)) else { return false };
+    let Ok(file) = File::open(folder.join(MANIFEST)) else { return false };
     let file = io::BufReader::new(io::Read::take(file, MANIFEST_BYTES));
     serde_json::from_reader(file).is_ok_and(|manifest: Manifest| manifest.digest == digest)
 }
 
-/// Fetches a dataset into a hidden folder of `datasets`.
+/// Fetches a dataset into a hidden folder of the cache, or the rest of it. What has
+/// come stays there if that breaks off, unless it is not to be trusted, or this
+/// machine has no room for the rest.
+///
+/// - `alone`: whether no other process may do the same
 async fn fetch_dataset(
     link: &Link,
     digest: &str,
-    datasets: &Path,
-) -> Result<Fetched, DatasetError> {
-    let open = |mut client: Client| {
-        let request = FetchDatasetRequest { digest: digest.to_owned() };
+    cache: &Cache,
+    alone: bool,
+) -> Result<Arriving, DatasetError> {
+    let which = if alone { "part".to_owned() } else { format!("{:016x}", rand::random::<u64>()) };
+    let staging = cache.folder.join("datasets").join(format!("{STAGING}{digest}-{which}"));
+    let begin = || Arriving::take_up(cache, digest, &staging);
+    let open = |mut client: Client, arriving: &Arriving| {
+        let request = arriving.request();
+        if arriving.taken_up_bytes() > 0 {
+            info!("going on with the dataset: {} are there", shown(arriving.taken_up_bytes()));
+        }
         async move { client.fetch_dataset(request).await }
     };
-    let fetched = fetch(link, Call::FetchDataset, open, || Fetched::create(datasets, digest)).await;
-    fetched.map_err(|error| match error {
-        FetchError::Content(error) => error,
-        FetchError::Call(error) => DatasetError::Call(error),
-        interrupted @ FetchError::Interrupted(_) => {
-            DatasetError::Interrupted(interrupted.to_string())
-        }
-    })
-}
-
-/// A dataset on its way into the cache; its folder is removed on drop.
-struct Fetched {
-    digest: String,
-    folder: PathBuf,
-    /// Of the files begun so far.
-    names: HashSet<String>,
-    /// The last of them, still open.
-    open: Option<(String, File)>,
-    bytes: u64,
-}
-
-impl Fetched {
-    fn create(datasets: &Path, digest: &str) -> Result<Self, DatasetError> {
-        let folder = datasets.join(format!(".{digest}-{:016x}", rand::random::<u64>()));
-        std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
-        let digest = digest.to_owned();
-        Ok(Self { digest, folder, names: HashSet::new(), open: None, bytes: 0 })
-    }
-
-    /// Brings the open file onto the disk, so that a dataset that is there
-    /// after a power failure is whole.
-    async fn close(&mut self) -> Result<(), DatasetError> {
-        let Some((name, mut file)) = self.open.take() else { return Ok(()) };
-        let path = self.folder.join(name);
-        file.flush().await.map_err(io_error(&path))?;
-        file.sync_all().await.map_err(io_error(&path))
-    }
-
-    /// Gives the folder its name. Another worker may have been first.
-    fn settle(self, folder: &Path, digest: &str) -> Result<(), DatasetError> {
-        match std::fs::rename(&self.folder, folder) {
-            Ok(()) => Ok(()),
-            Err(_) if holds(folder, digest) => Ok(()),
-            Err(source) => Err(io_error(folder)(source)),
-        }
-    }
-}
-
-impl Sink for Fetched {
-    type Chunk = DatasetChunk;
-    type Error = DatasetError;
-
-    async fn write(&mut self, chunk: DatasetChunk) -> Result<(), DatasetError> {
-        let DatasetChunk { file: name, data } = chunk;
-        self.bytes = self.bytes.saturating_add(data.len() as u64);
-        if self.bytes > BYTES_LIMIT {
-            return Err(DatasetError::Bytes);
-        }
-        if self.open.as_ref().is_none_or(|(open, _)| *open != name) {
-            self.close().await?;
-            if !is_plain_name(&name) {
-                return Err(DatasetError::FileName(name));
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let error = match fetch(link, Call::FetchDataset, open, begin).await {
+            Ok(arrived) => return Ok(arrived),
+            Err(FetchError::Call(error @ CallError::Refused { .. })) => DatasetError::Call(error),
+            // What is there is what to go on with.
+            Err(FetchError::Call(error)) => return Err(DatasetError::Call(error)),
+            Err(error @ FetchError::Interrupted(_)) => {
+                return Err(DatasetError::Interrupted(error.to_string()));
             }
-            if self.names.len() == FILES_LIMIT {
-                return Err(DatasetError::Files);
+            Err(FetchError::Content(error)) => error,
+        };
+        // One that cannot be removed is only in nobody's way.
+        std::fs::remove_dir_all(&staging).ok();
+        match error {
+            // What was there was not the beginning of it.
+            DatasetError::Checksum(_)
+            | DatasetError::Incomplete
+            | DatasetError::Call(CallError::Refused { code: Code::OutOfRange, .. })
+                if attempts < MAX_ATTEMPTS =>
+            {
+                warn!("dataset: {error}; fetching it anew");
             }
-            if !self.names.insert(name.clone()) {
-                return Err(DatasetError::Order(name));
-            }
-            let path = self.folder.join(&name);
-            let file = File::create_new(&path).await.map_err(io_error(&path))?;
-            self.open = Some((name, file));
-        }
-        if let Some((name, file)) = &mut self.open {
-            file.write_all(&data).await.map_err(io_error(&self.folder.join(&*name)))?;
-        }
-        Ok(())
-    }
-
-    async fn finish(&mut self) -> Result<(), DatasetError> {
-        self.close().await?;
-        if holds(&self.folder, &self.digest) {
-            Ok(())
-        } else {
-            Err(DatasetError::Manifest(self.digest.clone()))
+            error => return Err(error),
         }
     }
 }
 
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        // Gone already if it was renamed. One that cannot be removed is only
-        // in nobody's way.
-        std::fs::remove_dir_all(&self.folder).ok();
-    }
-}
+/// Begins the name of a folder in which something is made, as a coordinator's
+/// `sweep cache` knows it too.
+const STAGING: &str = ".staging-";
 
-/// Whether a name from the network is safe as the name of a file.
-fn is_plain_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= NAME_LIMIT
-        && !name.starts_with('.')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+/// The digest in the name of a folder in the making.
+fn staging_digest(name: &str) -> Option<&str> {
+    let (digest, _) = name.strip_prefix(STAGING)?.split_once('-')?;
+    Some(digest)
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DatasetError {
     let path = path.to_owned();
     |source| DatasetError::Io { path, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DIGEST: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-
-    fn chunk(file: &str, data: &[u8]) -> DatasetChunk {
-        DatasetChunk { file: file.to_owned(), data: data.to_vec() }
-    }
-
-    #[test]
-    fn only_plain_names_are_accepted() {
-        for name in ["manifest.json", "train_x.npy", "a", "A-1.bin", &"n".repeat(100)] {
-            assert!(is_plain_name(name), "{name}");
-        }
-        for name in
-            ["", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0", "ä", "a b", &"n".repeat(101)]
-        {
-            assert!(!is_plain_name(name), "{name:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn chunks_of_a_file_follow_one_another() {
-        let cache = tempfile::tempdir().expect("temporary folder");
-        let mut fetched = Fetched::create(cache.path(), DIGEST).expect("a folder");
-        fetched.write(chunk("a", b"1")).await.expect("first");
-        fetched.write(chunk("a", b"2")).await.expect("second");
-        fetched.write(chunk("b", b"3")).await.expect("another file");
-        assert_eq!(std::fs::read(fetched.folder.join("a")).expect("closed by now"), b"12");
-        let error = fetched.write(chunk("a", b"4")).await.expect_err("out of order");
-        assert!(matches!(error, DatasetError::Order(name) if name == "a"));
-        drop(fetched);
-        assert_eq!(std::fs::read_dir(cache.path()).expect("there").count(), 0, "nothing left");
-    }
-
-    #[tokio::test]
-    async fn the_number_of_files_is_bounded() {
-        let cache = tempfile::tempdir().expect("temporary folder");
-        let mut fetched = Fetched::create(cache.path(), DIGEST).expect("a folder");
-        for index in 0..FILES_LIMIT {
-            fetched.names.insert(index.to_string());
-        }
-        let error = fetched.write(chunk("one-more", b"")).await.expect_err("too many");
-        assert!(matches!(error, DatasetError::Files));
-    }
-
-    #[test]
-    fn the_second_of_two_workers_finds_the_first_ones_folder() {
-        let cache = tempfile::tempdir().expect("temporary folder");
-        let folder = cache.path().join(DIGEST);
-        for _ in 0..2 {
-            let fetched = Fetched::create(cache.path(), DIGEST).expect("a folder");
-            std::fs::write(
-                fetched.folder.join(MANIFEST),
-                format!(r#"{{"digest": "{DIGEST}", "classes": []}}"#),
-            )
-            .expect("written");
-            fetched.settle(&folder, DIGEST).expect("there");
-            assert!(holds(&folder, DIGEST));
-        }
-        assert_eq!(std::fs::read_dir(cache.path()).expect("there").count(), 1);
-        assert!(!holds(&folder, &DIGEST.replace('0', "1")));
-    }
 }

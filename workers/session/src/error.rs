@@ -74,6 +74,12 @@ pub enum SessionError {
         /// Which file or folder, and why.
         message: String,
     },
+    /// This machine cannot train.
+    #[error("this machine cannot train: {message}")]
+    Host {
+        /// Why.
+        message: String,
+    },
 }
 
 impl SessionError {
@@ -100,7 +106,12 @@ impl SessionError {
                  --give-up-after sets how long a worker waits"
             }
             Self::Cache { .. } => {
-                "--cache names the folder for datasets; it needs space, and must be writable"
+                "--cache names the folder for datasets: it needs space, and must be writable; \
+                 --cache-size says how much is kept there"
+            }
+            Self::Host { .. } => {
+                "look at `nvidia-smi` and at the system's log (`dmesg`); a new process of the \
+                 worker may fare better"
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Fetching what the coordinator streams, from the beginning whenever the
-//! connection was lost.
+//! Fetching what the coordinator streams, again whenever the connection was lost:
+//! from the beginning, or from where the [`Sink`] can go on.
 //!
 //! Where the chunks go, and whether they are what was asked for, is the
 //! [`Sink`]'s affair.
@@ -17,7 +17,8 @@ use crate::retry::Failures;
 /// How long the next chunk may take.
 const CHUNK_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often a fetch may break off half-way and be begun again.
+/// How often a fetch may break off half-way and be begun again; one that goes on gets
+/// further each time.
 const INTERRUPTIONS_LIMIT: u32 = 10;
 
 /// Takes in one stream.
@@ -26,6 +27,8 @@ pub(crate) trait Sink {
     type Chunk;
     /// What can be wrong with it.
     type Error;
+    /// Whether the next one goes on where this one has broken off.
+    const GOES_ON: bool = false;
 
     /// Takes the next chunk in.
     fn write(&mut self, chunk: Self::Chunk)
@@ -33,6 +36,11 @@ pub(crate) trait Sink {
 
     /// Checks, once the stream has ended, that it was whole.
     fn finish(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Puts down what has come, since the stream has broken off.
+    fn break_off(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// A stream that was not fetched.
@@ -53,7 +61,8 @@ pub(crate) enum FetchError<E> {
 ///
 /// - `call`: which one, for messages
 /// - `open`: makes the call
-/// - `begin`: makes the sink of a fetch that begins; dropped when it breaks off
+/// - `begin`: makes the sink of a fetch that begins, or goes on; dropped when it
+///   breaks off
 ///
 /// # Errors
 ///
@@ -61,7 +70,7 @@ pub(crate) enum FetchError<E> {
 pub(crate) async fn fetch<S, F>(
     link: &Link,
     call: Call,
-    open: impl Fn(Client) -> F,
+    open: impl Fn(Client, &S) -> F,
     begin: impl Fn() -> Result<S, S::Error>,
 ) -> Result<S, FetchError<S::Error>>
 where
@@ -77,12 +86,14 @@ where
             sink: begin().map_err(FetchError::Content)?,
             has_begun: false,
         };
-        let status = match fetching.run(open(link.client())).await {
+        let call_made = open(link.client(), &fetching.sink);
+        let status = match fetching.run(call_made).await {
             Ok(()) => return Ok(fetching.sink),
             Err(Broken::For(error)) => return Err(FetchError::Content(error)),
             Err(Broken::Off(status)) => status,
         };
-        if fetching.has_begun {
+        fetching.sink.break_off().await;
+        if fetching.has_begun && !S::GOES_ON {
             interruptions += 1;
             if interruptions == INTERRUPTIONS_LIMIT {
                 return Err(FetchError::Interrupted(status.message().to_owned()));

@@ -9,7 +9,8 @@
 //!
 //! 1. `session` asks for an execution and gets a lease. From now on `attempt`
 //!    sends heartbeats, whatever else goes on.
-//! 2. `dataset` finds the dataset on this machine, or fetches it; `checkpoint`
+//! 2. `dataset` finds the dataset on this machine, or fetches it, once for all its
+//!    workers; `checkpoint`
 //!    fetches the checkpoint to start from, if there is one (`fetching` is what
 //!    both share).
 //! 3. `training` has the [`Trainer`] train on its own thread; `reporting` hands
@@ -39,6 +40,7 @@ mod process;
 mod reporting;
 mod retry;
 mod session;
+mod size;
 mod toy;
 mod trainer;
 mod training;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sweep_proto::connect::{self, ConnectError};
+use sweep_proto::labels::{self, LabelError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ enum ProcessError {
     NoCache,
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
+    #[error("--label: {0}")]
+    Labels(#[from] LabelError),
     #[error("--token-file: {0}")]
     Token(String),
     #[error(transparent)]
@@ -42,7 +45,9 @@ impl ProcessError {
                  with --ca",
             ),
             Self::Token(_) => Some("it holds the token and nothing else"),
-            Self::Connect(ConnectError::File { .. }) | Self::System { .. } => None,
+            Self::Labels(_) | Self::Connect(ConnectError::File { .. }) | Self::System { .. } => {
+                None
+            }
             Self::Session(error) => Some(error.hint()),
         }
     }
@@ -91,7 +96,10 @@ fn session(
     let system = |what| move |source| ProcessError::System { what, source };
     let settings = Settings {
         name: args.name.clone().unwrap_or_else(default_name),
+        host: args.host.clone().unwrap_or_else(host_name),
+        labels: labels::collect(&args.labels)?,
         cache: args.cache.clone().or_else(default_cache).ok_or(ProcessError::NoCache)?,
+        cache_bytes: Some(args.cache_size),
         give_up_after: Duration::from_secs(args.give_up_after),
         backoff: Backoff::default(),
         grace: Duration::from_secs(args.grace),
@@ -172,13 +180,18 @@ fn end_at_once(code: i32) -> ! {
 
 /// Host and process, as far as the host has a name.
 fn default_name() -> String {
+    let host = host_name();
+    let host = if host.is_empty() { "worker" } else { &host };
+    format!("{host}-{}", std::process::id())
+}
+
+/// The machine's name; empty where it has none.
+fn host_name() -> String {
     let mut name = [0_u8; 256];
     // SAFETY: writes at most `name.len()` bytes to `name`.
     let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
     let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-    let host = if result == 0 { String::from_utf8_lossy(&name[..length]) } else { "".into() };
-    let host = if host.is_empty() { "worker".into() } else { host };
-    format!("{host}-{}", std::process::id())
+    if result == 0 { String::from_utf8_lossy(&name[..length]).into_owned() } else { String::new() }
 }
 
 fn default_cache() -> Option<PathBuf> {

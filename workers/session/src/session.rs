@@ -1,5 +1,6 @@
 //! A session: execution after execution until the study is over.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
 use crate::attempt::{Attempt, Lease, Next};
+use crate::dataset::Cache;
 use crate::error::SessionError;
 use crate::link::Link;
 use crate::retry::Backoff;
@@ -22,8 +24,14 @@ use crate::training::TrainingThread;
 pub struct Settings {
     /// The worker's name, for people.
     pub name: String,
+    /// Name of the machine.
+    pub host: String,
+    /// What is said of the worker, for people.
+    pub labels: BTreeMap<String, String>,
     /// Folder for fetched datasets.
     pub cache: PathBuf,
+    /// How many bytes of datasets are kept there; absent: any number.
+    pub cache_bytes: Option<u64>,
     /// The session ends when the coordinator was not reached for this long.
     pub give_up_after: Duration,
     /// Pauses between repetitions of a call.
@@ -90,8 +98,12 @@ pub async fn serve(
         instance: rand::random_range(1..=u64::MAX),
         version: sweep_proto::VERSION.to_owned(),
         device: trainer.device().to_owned(),
+        host: settings.host.clone(),
+        device_memory_bytes: trainer.memory_bytes().unwrap_or(0),
+        labels: settings.labels.clone(),
     };
     let link = Link::new(client, worker, settings.backoff, settings.give_up_after);
+    let cache = Cache::new(settings.cache.clone(), settings.cache_bytes);
     let mut refusals = 0;
     let mut executions = 0;
     let mut idle_since = Instant::now();
@@ -118,8 +130,8 @@ pub async fn serve(
             }
             None => return Err(SessionError::Protocol { message: "empty answer".to_owned() }),
         };
-        let Settings { cache, grace, .. } = settings;
-        let attempt = Attempt { link: &link, trainer, cache, grace: *grace, lease };
+        let grace = settings.grace;
+        let attempt = Attempt { link: &link, trainer, cache: &cache, grace, lease };
         let next = attempt.run(&mut departure).await?;
         executions += 1;
         idle_since = Instant::now();

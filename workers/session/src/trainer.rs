@@ -145,6 +145,12 @@ pub trait Trainer: Send + 'static {
     /// The device, for people: `cpu, 2 threads`, `NVIDIA H200`.
     fn device(&self) -> String;
 
+    /// All memory of the device, in bytes; on a CPU, what this process may have of
+    /// the machine's. `None` where nothing tells.
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Trains one execution to its end.
     ///
     /// With a checkpoint it goes on from there, and reports only the epochs that
@@ -152,7 +158,9 @@ pub trait Trainer: Send + 'static {
     ///
     /// # Errors
     ///
-    /// Says why the execution could not be finished. A checkpoint that cannot be
+    /// Says why the execution could not be finished. After a
+    /// [`FailureKind::Host`] the worker leaves, as nothing would fare better in its
+    /// process. A checkpoint that cannot be
     /// gone on from is a [`FailureKind::Error`] that says what is wrong with it.
     /// A panic is caught by the
     /// session and becomes a [`FailureKind::Error`]; the worker lives on.

@@ -69,6 +69,7 @@ pub struct TrainingThread {
     /// Its one permit is held while the trainer trains.
     busy: Arc<Semaphore>,
     device: String,
+    memory_bytes: Option<u64>,
 }
 
 struct Order {
@@ -145,11 +146,12 @@ impl TrainingThread {
     /// When the operating system has no thread left.
     pub fn start<T: Trainer>(trainer: T) -> std::io::Result<Self> {
         let device = trainer.device();
+        let memory_bytes = trainer.memory_bytes();
         let (orders, receiver) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new()
             .name("trainer".to_owned())
             .spawn(move || work(trainer, receiver))?;
-        Ok(Self { orders, thread, busy: Arc::new(Semaphore::new(1)), device })
+        Ok(Self { orders, thread, busy: Arc::new(Semaphore::new(1)), device, memory_bytes })
     }
 
     /// Drops the trainer and ends its thread. Returns `false`, and leaves both
@@ -168,6 +170,11 @@ impl TrainingThread {
     /// The trainer's device, for people.
     pub(crate) fn device(&self) -> &str {
         &self.device
+    }
+
+    /// All memory of the trainer's device, where it is known.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.memory_bytes
     }
 
     /// Has an execution trained, once the trainer is idle. Returns where its

@@ -6,13 +6,12 @@
 
 mod gpu;
 mod host;
+mod threads;
 
 use std::ffi::{CStr, c_void};
 use std::io;
-use std::num::NonZero;
 use std::path::Path;
 use std::str::FromStr;
-use std::thread::available_parallelism;
 
 use tch::{Cuda, Device};
 
@@ -126,7 +125,8 @@ impl OpenDevice {
 
 /// Opens a device; to be called once, before any other call into tch.
 ///
-/// - `threads`: how many share one step on the CPU; all cores if absent
+/// - `threads`: how many share one step on the CPU; if absent, as many as there are
+///   cores for this process
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ impl OpenDevice {
 pub(crate) fn open(choice: DeviceChoice, threads: Option<u16>) -> Result<OpenDevice, DeviceError> {
     let threads = match threads {
         Some(threads) => i32::from(threads),
-        None => available_parallelism().map_or(1, NonZero::get).try_into().unwrap_or(i32::MAX),
+        None => threads::default_threads().try_into().unwrap_or(i32::MAX),
     };
     // Beside a GPU too, for what is computed on the CPU, such as initial weights.
     tch::set_num_threads(threads);

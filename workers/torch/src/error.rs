@@ -144,11 +144,16 @@ impl TrainingError {
             {
                 FailureKind::OutOfMemory
             }
+            Self::Dataset(DatasetError::Read { source, .. }) if is_of_the_disk(source) => {
+                FailureKind::Host
+            }
             Self::Layer { source: LayerError::Torch(error), .. }
             | Self::Dataset(DatasetError::Torch(error))
             | Self::Torch(error) => {
                 if is_out_of_memory(error) {
                     FailureKind::OutOfMemory
+                } else if is_of_the_gpu(error) {
+                    FailureKind::Host
                 } else {
                     FailureKind::Error
                 }
@@ -192,6 +197,42 @@ fn is_out_of_memory(error: &TchError) -> bool {
     let text = error.to_string();
     SIGNS_OF_MEMORY.iter().any(|sign| text.contains(sign))
         || ERRORS_OF_ONEDNN.contains(&brief(error).as_str())
+}
+
+/// Begin errors of CUDA, of its libraries and of its driver, wherever they are.
+const SIGNS_OF_CUDA: [&str; 6] = [
+    "CUDA error",
+    "cuDNN error",
+    "CUDA driver",
+    "NVIDIA driver",
+    "CUDA-capable device",
+    "No CUDA GPUs",
+];
+
+/// Errors among them that the network is to blame for, and that pass.
+const ERRORS_OF_NETWORKS: [&str; 8] = [
+    "invalid configuration argument",
+    "invalid argument",
+    "invalid value",
+    "NOT_SUPPORTED",
+    "INVALID_VALUE",
+    "ARCH_MISMATCH",
+    "BAD_PARAM",
+    "operation not supported",
+];
+
+/// Whether the GPU, or what this process has of it, is to blame: it is gone, it
+/// reports broken memory, or a kernel went wrong, after which CUDA refuses everything
+/// to this process. The latter may be the network's fault; it is tried elsewhere.
+fn is_of_the_gpu(error: &TchError) -> bool {
+    let text = brief(error);
+    let has = |sign: &&str| text.contains(*sign);
+    SIGNS_OF_CUDA.iter().any(&has) && !ERRORS_OF_NETWORKS.iter().any(has)
+}
+
+/// Whether a disk or a network file system has failed.
+fn is_of_the_disk(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::ENXIO | libc::ENODEV | libc::ESTALE))
 }
 
 /// libtorch's message without the C++ backtrace that follows its first line.
@@ -242,6 +283,45 @@ mod tests {
         let other = torch("mat1 and mat2 shapes cannot be multiplied\nException raised from x");
         assert_eq!(other.kind, FailureKind::Error);
         assert_eq!(other.message, "mat1 and mat2 shapes cannot be multiplied");
+    }
+
+    #[test]
+    fn what_the_machine_is_to_blame_for() {
+        let kind = |error: TrainingError| Failure::from(error).kind;
+        for (text, expected) in [
+            (
+                "CUDA error: uncorrectable ECC error encountered\nCUDA kernel errors",
+                FailureKind::Host,
+            ),
+            ("CUDA error: an illegal memory access was encountered", FailureKind::Host),
+            ("CUDA error: device-side assert triggered", FailureKind::Host),
+            ("CUDA error: unspecified launch failure", FailureKind::Host),
+            ("CUDA error: no CUDA-capable device is detected", FailureKind::Host),
+            (
+                "CUDA driver initialization failed, you might not have a CUDA gpu.",
+                FailureKind::Host,
+            ),
+            ("No CUDA GPUs are available", FailureKind::Host),
+            ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", FailureKind::Host),
+            ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `x`", FailureKind::Host),
+            ("CUDA error: out of memory", FailureKind::OutOfMemory),
+            ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `x`", FailureKind::OutOfMemory),
+            ("CUDA error: invalid configuration argument", FailureKind::Error),
+            ("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED", FailureKind::Error),
+            ("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `x`", FailureKind::Error),
+            ("shapes cannot be multiplied\nCUDA error in the backtrace", FailureKind::Error),
+        ] {
+            let error = TrainingError::Torch(TchError::Torch(text.into()));
+            assert_eq!(kind(error), expected, "{text}");
+        }
+        let read = |code| DatasetError::Read {
+            path: PathBuf::from("x.npy"),
+            source: std::io::Error::from_raw_os_error(code),
+        };
+        assert_eq!(kind(read(libc::EIO).into()), FailureKind::Host);
+        assert_eq!(kind(read(libc::ESTALE).into()), FailureKind::Host);
+        assert_eq!(kind(read(libc::ENOENT).into()), FailureKind::Error);
+        assert_eq!(kind(read(libc::ENOMEM).into()), FailureKind::OutOfMemory);
     }
 
     #[test]

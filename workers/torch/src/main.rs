@@ -53,7 +53,10 @@ struct Arguments {
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: DeviceChoice,
 
-    /// Threads that share one training step on the CPU [default: all cores]
+    /// Threads that share one training step on the CPU [default: one a core]
+    ///
+    /// Counted are the cores that this process may use: control groups (Kubernetes)
+    /// and $SLURM_CPUS_PER_TASK are heeded.
     #[arg(long, value_name = "N", env = "SWEEP_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }

@@ -210,6 +210,10 @@ impl Trainer for TorchTrainer {
         self.device.description.clone()
     }
 
+    fn memory_bytes(&self) -> Option<u64> {
+        self.device.memory_bytes
+    }
+
     fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs) -> Result<Ending, Failure> {
         self.execute(execution, epochs).map_err(|error| {
             if error.is_out_of_memory() {

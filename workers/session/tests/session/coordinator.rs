@@ -41,7 +41,8 @@ pub(crate) enum Event {
     /// A checkpoint's epoch, its step and its bytes.
     Checkpoint(AttemptId, u32, u32, Vec<u8>),
     Complete(AttemptId, Outcome),
-    Fetch(String),
+    /// A dataset's file, and where in it.
+    Fetch(String, u64),
     /// A checkpoint's epoch and its step.
     FetchCheckpoint(AttemptId, u32, u32),
 }
@@ -56,7 +57,8 @@ pub(crate) struct Script {
     /// were taken note of: as when their answers are lost.
     failures: Mutex<VecDeque<Status>>,
     verdict: Mutex<Verdict>,
-    dataset: Mutex<Vec<DatasetChunk>>,
+    /// What `FetchDataset` streams: files, in chunks.
+    dataset: Mutex<Vec<(String, Vec<u8>)>>,
     /// What `FetchCheckpoint` streams.
     checkpoint: Mutex<Vec<u8>>,
     refusal: Mutex<Option<Status>>,
@@ -163,10 +165,7 @@ impl ScriptedCoordinator {
 
     /// What `FetchDataset` streams.
     pub(crate) fn set_dataset(&self, files: &[(&str, &[u8])]) {
-        let chunk = |(file, data): &(&str, &[u8])| DatasetChunk {
-            file: (*file).to_owned(),
-            data: data.to_vec(),
-        };
+        let chunk = |(file, data): &(&str, &[u8])| ((*file).to_owned(), data.to_vec());
         *self.script.dataset.lock().unwrap() = files.iter().map(chunk).collect();
     }
 
@@ -353,9 +352,11 @@ impl Coordinator for Script {
         &self,
         request: Request<FetchDatasetRequest>,
     ) -> Result<Response<Self::FetchDatasetStream>, Status> {
-        let chunks: Vec<_> = self.dataset.lock().unwrap().iter().cloned().map(Ok).collect();
-        let noted = self.note(Event::Fetch(request.into_inner().digest));
-        Ok(Response::new(stream(chunks, noted)))
+        let FetchDatasetRequest { digest, file, offset } = request.into_inner();
+        assert_eq!(digest, DIGEST);
+        let chunks = dataset_chunks(&self.dataset.lock().unwrap(), &file, offset);
+        let noted = self.note(Event::Fetch(file, offset));
+        Ok(Response::new(stream(chunks.into_iter().map(Ok).collect(), noted)))
     }
 
     async fn fetch_checkpoint(
@@ -371,6 +372,36 @@ impl Coordinator for Script {
             noted => Ok(Response::new(stream(chunks, noted))),
         }
     }
+}
+
+/// The chunks of a dataset from a place on, each file's last with its checksum.
+fn dataset_chunks(parts: &[(String, Vec<u8>)], file: &str, offset: u64) -> Vec<DatasetChunk> {
+    let total_bytes = parts.iter().map(|(_, data)| data.len() as u64).sum();
+    let mut chunks = Vec::new();
+    let mut skips = !file.is_empty();
+    for part in parts.chunk_by(|(a, _), (b, _)| a == b) {
+        let name = &part[0].0;
+        skips &= name != file;
+        if skips {
+            continue;
+        }
+        let whole: Vec<u8> = part.iter().flat_map(|(_, data)| data.clone()).collect();
+        let chunk = |data: &[u8]| DatasetChunk {
+            file: name.clone(),
+            data: data.to_vec(),
+            ..DatasetChunk::default()
+        };
+        if name == file {
+            chunks.push(chunk(&whole[usize::try_from(offset).unwrap()..]));
+        } else {
+            chunks.extend(part.iter().map(|(_, data)| chunk(data)));
+        }
+        chunks.push(DatasetChunk { sha256: sha256(&whole), ..chunk(&[]) });
+    }
+    if let Some(first) = chunks.first_mut() {
+        first.total_bytes = total_bytes;
+    }
+    chunks
 }
 
 type Chunks<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;

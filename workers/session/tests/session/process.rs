@@ -57,6 +57,26 @@ impl Drop for Process {
 }
 
 #[tokio::test]
+async fn says_what_it_was_told_about_itself() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let arguments = ["--host", "node-7", "--label", "gpu=a100", "--label", "rack=3"];
+    let _worker = Process::start(&coordinator, &arguments);
+    let said = coordinator.acquired().await;
+    assert_eq!((said.host.as_str(), said.device_memory_bytes), ("node-7", 0));
+    let labels: Vec<_> = said.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(labels, ["gpu=a100", "rack=3"]);
+
+    let twice = Process::start(&coordinator, &["--label", "gpu=a100", "--label", "gpu=h100"]);
+    let (status, stderr) = twice.ended().await;
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("--label: a label is given twice"), "{stderr}");
+    let bad = Process::start(&coordinator, &["--label", "a100", "--cache-size", "50"]);
+    let (status, stderr) = bad.ended().await;
+    assert_eq!(status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("expected KEY=VALUE, such as gpu=a100"), "{stderr}");
+}
+
+#[tokio::test]
 async fn leaves_with_0_when_the_study_is_over() {
     let mut coordinator = ScriptedCoordinator::start();
     let worker = Process::start(&coordinator, &["--name", "toy-1"]);

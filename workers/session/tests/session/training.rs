@@ -30,7 +30,8 @@ async fn execution_after_execution_until_the_study_is_over() {
     let said = coordinator.acquired().await;
     assert_eq!(said.name, "test");
     assert_eq!(said.version, sweep_proto::VERSION);
-    assert_eq!(said.device, "scripted");
+    assert_eq!((said.device.as_str(), said.host.as_str()), ("scripted", "host"));
+    assert_eq!((said.device_memory_bytes, said.labels["gpu"].as_str()), (24 << 30, "none"));
     coordinator.answer(Answer::Wait(Wait {}));
     assert_eq!(coordinator.acquired().await, said, "asked again");
     for trial in [0, 1] {
@@ -53,6 +54,21 @@ async fn a_trainer_without_weights_uploads_none() {
     coordinator.acquired().await;
     let id = coordinator.assign(0);
     assert_eq!(coordinator.event().await, Event::Complete(id, FINISHED));
+}
+
+#[tokio::test]
+async fn a_worker_whose_machine_fails_says_so_and_leaves() {
+    let mut coordinator = ScriptedCoordinator::start();
+    let worker = start(coordinator.address, |_, _| {
+        let message = "CUDA error: device lost".to_owned();
+        Err(Failure { kind: FailureKind::Host, message })
+    });
+    coordinator.acquired().await;
+    let id = coordinator.assign(0);
+    let message = "CUDA error: device lost".to_owned();
+    let failed = Failed { kind: FailureKind::Host.into(), message: message.clone() };
+    assert_eq!(coordinator.event().await, Event::Complete(id, Outcome::Failed(failed)));
+    assert_eq!(worker.ended().await, Err(SessionError::Host { message }));
 }
 
 #[tokio::test]

@@ -29,6 +29,10 @@ where
         "scripted".to_owned()
     }
 
+    fn memory_bytes(&self) -> Option<u64> {
+        Some(24 << 30)
+    }
+
     fn train(&mut self, execution: &Execution, epochs: &mut dyn Epochs) -> Result<Ending, Failure> {
         (self.0)(execution, epochs)
     }
@@ -89,6 +93,9 @@ where
 {
     let mut settings = Settings {
         name: "test".to_owned(),
+        host: "host".to_owned(),
+        labels: [("gpu".to_owned(), "none".to_owned())].into(),
+        cache_bytes: None,
         cache: cache.path().to_owned(),
         give_up_after: Duration::from_secs(60),
         backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(20) },
