@@ -33,16 +33,16 @@ struct SlurmArgs {
     #[command(flatten)]
     run: RunArgs,
     /// How many workers Slurm is to start
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, help_heading = "Slurm", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     workers: u32,
     /// An option of the worker program, for example --worker-option=--idle-timeout=300
-    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    #[arg(long, help_heading = "Slurm", value_name = "OPTION", allow_hyphen_values = true)]
     worker_option: Vec<String>,
     /// Options of sbatch, for example `-- --partition=gpu --time=12:00:00`
     ///
     /// Each worker asks for one GPU unless `--gres=...` says otherwise, and goes back
     /// to the queue when it is preempted or near its limit of time.
-    #[arg(last = true, value_name = "SBATCH OPTIONS")]
+    #[arg(last = true, help_heading = "Slurm", value_name = "SBATCH OPTIONS")]
     sbatch: Vec<OsString>,
 }
 
