@@ -48,7 +48,8 @@
 //! [`study`] and [`status`]. [`experiment`] fills the types of [`space`], [`study`] and
 //! [`data`], and knows weights files through [`pretrained`]. [`results`] and [`progress`] read [`study`] and [`space`].
 //! [`data_report`] reads what [`data`] has prepared, and writes as [`results`] does.
-//! [`status`] reads [`study`], and asks nobody. What is written to stderr goes through
+//! [`status`] reads [`study`], and asks nobody. [`slurm`] has workers started and
+//! ended, and knows nothing of trials. What is written to stderr goes through
 //! [`logging`] or [`progress`].
 //! [`study`] uses [`space`], which uses nothing. The crate `sweep-proto` holds
 //! what crosses the wire, `sweep-session` a worker's side of it, `sweep-worker`
@@ -84,6 +85,7 @@ pub mod progress;
 pub mod publisher;
 pub mod results;
 pub mod run_directory;
+pub mod slurm;
 pub mod space;
 pub mod status;
 pub mod store;

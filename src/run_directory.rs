@@ -26,6 +26,8 @@ const CHECKPOINTS: &str = "checkpoints";
 const JOIN: &str = "join";
 /// Folder of the local workers' output.
 const LOGS: &str = "logs";
+/// Folder of what is known of workers that Slurm starts.
+const SLURM: &str = "slurm";
 
 /// A run directory in this process's hands.
 #[derive(Debug)]
@@ -195,6 +197,12 @@ impl RunDirectory {
         self.path.join(JOIN)
     }
 
+    /// Where it is kept what Slurm was asked for; may not be there.
+    #[must_use]
+    pub fn slurm(&self) -> PathBuf {
+        self.path.join(SLURM)
+    }
+
     /// Opens the store; makes it if it is not there.
     ///
     /// # Errors
@@ -289,8 +297,8 @@ pub fn open_to_read(path: &Path) -> Result<Store, RunDirectoryError> {
     Ok(Store::open_to_read(&database)?)
 }
 
-/// Removes everything but the lock, which is held; refuses a directory that is
-/// no run's.
+/// Removes everything but the lock, which is held, and the memory of jobs that may
+/// still have to be cancelled; refuses a directory that is no run's.
 fn empty(path: &Path) -> io::Result<()> {
     let names: Vec<_> = fs::read_dir(path)?.collect::<io::Result<_>>()?;
     let is_run = names.iter().any(|entry| entry.file_name() == DATABASE);
@@ -298,7 +306,7 @@ fn empty(path: &Path) -> io::Result<()> {
         return Err(io::Error::other("not emptied, because it holds no study.db"));
     }
     for entry in names {
-        if entry.file_name() == LOCK {
+        if entry.file_name() == LOCK || entry.file_name() == SLURM {
             continue;
         }
         if entry.file_type()?.is_dir() {
@@ -366,7 +374,11 @@ mod tests {
         held.store().expect("a store");
         drop(held);
         fs::write(path.join("trials.csv"), "old").expect("written");
+        let job = path.join("slurm/job.json");
+        fs::create_dir(path.join("slurm")).expect("made");
+        fs::write(&job, "{}").expect("written");
         drop(RunDirectory::lock(&path, true).expect("locked"));
+        assert!(job.exists(), "its job may have to be cancelled");
         assert!(!path.join("trials.csv").exists());
         assert!(!path.join(DATABASE).exists());
 

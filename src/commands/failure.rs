@@ -8,6 +8,7 @@ use crate::experiment::{Experiment, ExperimentError};
 use crate::logging::{self, Level, LogFormat};
 use crate::results::ResultsError;
 use crate::run_directory::RunDirectoryError;
+use crate::slurm::{Gone, SlurmError};
 use crate::store::StoreError;
 
 /// How a command ended.
@@ -174,6 +175,23 @@ impl From<ResultsError> for Failure {
     fn from(error: ResultsError) -> Self {
         let hint = error.hint().map(str::to_owned);
         Self { kind: Kind::Store, message: error.to_string(), hint }
+    }
+}
+
+impl From<SlurmError> for Failure {
+    fn from(error: SlurmError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        let failure =
+            if error.is_bad_input() { Self::bad_input(error) } else { Self::unexpected(error) };
+        Self { hint, ..failure }
+    }
+}
+
+impl From<Gone> for Failure {
+    fn from(gone: Gone) -> Self {
+        Self::unexpected(gone).with_hint(
+            "mend what ended them, and run the same command again; it goes on where it was",
+        )
     }
 }
 

@@ -4,6 +4,7 @@ mod cache;
 mod check;
 mod client;
 mod failure;
+mod launch;
 mod prepare;
 mod results;
 mod run;
@@ -71,6 +72,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Starts a worker for a coordinator that runs elsewhere
     Worker(worker::WorkerArgs),
+    /// Runs a study with workers that a cluster's scheduler starts
+    Launch(launch::LaunchArgs),
 }
 
 /// An experiment file, and what the command line changes in it.
@@ -156,7 +159,7 @@ pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
     let cli = parse(arguments)?;
     logging::start(cli.log_format);
     match cli.command {
-        Command::Run(arguments) => run::execute(&arguments),
+        Command::Run(arguments) => run::execute(&arguments, None),
         Command::Check(arguments) => check::execute(&arguments),
         Command::Prepare(arguments) => prepare::execute(&arguments),
         Command::Synth(arguments) => synth::execute(&arguments),
@@ -164,6 +167,7 @@ pub fn execute(arguments: Vec<OsString>) -> Result<(), Failure> {
         Command::Results(arguments) => results::execute(&arguments),
         Command::Status(arguments) => status::execute(&arguments),
         Command::Worker(arguments) => worker::execute(&arguments),
+        Command::Launch(arguments) => launch::execute(arguments),
     }
 }
 

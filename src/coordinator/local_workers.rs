@@ -42,7 +42,7 @@ const GRACE_SECONDS: u64 = 20;
 const THREADS: &str = "SWEEP_THREADS";
 
 /// Lines of a dead worker's log that are worth repeating.
-const LAST_LINES: usize = 10;
+pub(crate) const LAST_LINES: usize = 10;
 
 /// Most of a log that is looked at for its last lines, in bytes.
 const LAST_BYTES: u64 = 4096;
@@ -337,7 +337,7 @@ fn describe(status: io::Result<ExitStatus>) -> String {
 
 /// The last lines of a log, for an error message; not from before `start`, and
 /// nothing where it cannot be read.
-fn last_lines(path: &Path, start: u64, count: usize) -> String {
+pub(crate) fn last_lines(path: &Path, start: u64, count: usize) -> String {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|mut file| {
         let length = file.metadata()?.len();

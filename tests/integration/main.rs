@@ -11,6 +11,7 @@ mod commands;
 mod exposition;
 mod extend;
 mod kills;
+mod launch;
 mod open;
 mod service;
 mod splits;

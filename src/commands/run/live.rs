@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::RunArgs;
-use super::opening::Opening;
+use super::opening::{OpenArgs, Opening};
 use crate::commands::Failure;
 use crate::coordinator::checkpoints::CheckpointFiles;
 use crate::coordinator::datasets::DatasetFiles;
@@ -26,12 +27,17 @@ use crate::plan::ExperimentPlan;
 use crate::progress::Progress;
 use crate::publisher::{Publication, Publisher, Screen};
 use crate::run_directory::RunDirectory;
+use crate::slurm::{Gone, Request, SlurmWorkers};
+use crate::status::Doing;
 use crate::store::Store;
 use crate::study::{CheckpointId, Study};
 
 /// How long a coordinator that workers of elsewhere joined stays to tell them
 /// that the study is over: longer than the time between two heartbeats.
 const LINGER: Duration = Duration::from_secs(6);
+
+/// How often it is looked whether any worker is there.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// What is needed while a study goes on.
 pub(super) struct Running<'a> {
@@ -42,7 +48,10 @@ pub(super) struct Running<'a> {
     pub(super) program: PathBuf,
     /// How many workers are started.
     pub(super) workers: u32,
+    pub(super) open: OpenArgs,
     pub(super) opening: Opening,
+    /// What Slurm is asked for, if it is to start workers.
+    pub(super) request: Option<&'a Request>,
 }
 
 /// How the running of a study ended.
@@ -58,7 +67,7 @@ pub(super) enum Reason {
     /// The user, or a scheduler, said so.
     Interrupted,
     /// No worker can be kept alive.
-    NoWorkers(LocalWorkersError),
+    NoWorkers(Failure),
 }
 
 /// The local workers, being supervised.
@@ -77,7 +86,7 @@ impl Running<'_> {
         plan: ExperimentPlan,
         publication: Publication,
     ) -> Result<Ending, Failure> {
-        let listen = self.arguments.open.address();
+        let listen = self.open.address();
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             Failure::bad_input(format!("cannot listen on {listen}: {error}"))
                 .with_hint("choose another port with --listen, or leave it out for a free one")
@@ -90,9 +99,20 @@ impl Running<'_> {
         };
         let mut signals = Signals::listen()?;
         let screen = Screen::new(Progress::new(self.arguments.progress.into()));
-        if self.arguments.open.listen.is_some() {
+        let earlier_line = self.line();
+        if self.open.listen.is_some() {
             screen.message(&self.opening.announce(address)?);
         }
+        let mut slurm = match self.request {
+            Some(request) => {
+                let line_holds = self.line() == earlier_line;
+                tokio::select! {
+                    started = self.start_slurm(request, &study, line_holds, &screen) => Some(started?),
+                    () = signals.next() => return Ok(Ending { study, reason: Reason::Interrupted }),
+                }
+            }
+            None => None,
+        };
 
         let publisher = Publisher::start(publication, screen.clone());
         let lost = tidy_checkpoints(self.directory, &study)?;
@@ -120,20 +140,26 @@ impl Running<'_> {
         let workers = workers.supervise(dispatcher.handle.clone(), dispatcher.phase.clone(), left);
         let mut workers = tokio::spawn(workers);
 
-        let reason = self.wait(&dispatcher, &mut workers, &mut signals, &screen).await;
+        let reason =
+            self.wait(&dispatcher, &mut workers, slurm.as_mut(), &mut signals, &screen).await;
+        let canceller = slurm.as_ref().map(SlurmWorkers::canceller);
         tokio::spawn(async move {
             signals.next().await;
+            if let Some(canceller) = canceller {
+                canceller.cancel_now();
+            }
             std::process::exit(130);
         });
         match reason {
-            Reason::Over if self.arguments.open.listen.is_some() => {
-                tokio::time::sleep(LINGER).await
-            }
+            Reason::Over if self.open.listen.is_some() => tokio::time::sleep(LINGER).await,
             Reason::Over => {}
             Reason::Interrupted | Reason::NoWorkers(_) => {
                 // Nobody may be left to tell.
                 let _ = leave.send(true);
             }
+        }
+        if let Some(slurm) = slurm {
+            slurm.leave(matches!(reason, Reason::Interrupted)).await;
         }
         if !workers.is_finished() {
             // Their way of leaving changes nothing any more.
@@ -186,11 +212,30 @@ impl Running<'_> {
         self.arguments.lease * 1000
     }
 
+    /// The line that workers of other machines join with, as it is kept.
+    fn line(&self) -> Option<String> {
+        std::fs::read_to_string(self.directory.join_line()).ok()
+    }
+
+    async fn start_slurm(
+        &self,
+        request: &Request,
+        study: &Study,
+        line_holds: bool,
+        screen: &Screen,
+    ) -> Result<SlurmWorkers, Failure> {
+        let screen = screen.clone();
+        let say = Arc::new(move |text: &str| screen.message(text));
+        let name = &study.settings.study;
+        Ok(SlurmWorkers::start(request, self.directory, name, line_holds, say).await?)
+    }
+
     /// Waits until the study is over, someone interrupts it, or nobody can work on it.
     async fn wait(
         &self,
         dispatcher: &Dispatcher,
         workers: &mut Supervision,
+        mut slurm: Option<&mut SlurmWorkers>,
         signals: &mut Signals,
         screen: &Screen,
     ) -> Reason {
@@ -211,15 +256,43 @@ impl Running<'_> {
                     match left {
                         Ok(()) => {}
                         // With an open port, others may still come.
-                        Err(error) if self.arguments.open.listen.is_some() => {
+                        Err(error) if self.open.listen.is_some() => {
                             screen.message(&format!("warning: {error}"));
                         }
-                        Err(error) => return Reason::NoWorkers(error),
+                        Err(error) => return Reason::NoWorkers(error.into()),
                     }
+                }
+                gone = watch(slurm.as_deref_mut(), dispatcher, screen) => {
+                    return Reason::NoWorkers(gone.into());
                 }
             }
         }
     }
+}
+
+/// Watches Slurm's workers until nobody is left, of them or of others that have
+/// joined; for ever where Slurm has none.
+async fn watch(slurm: Option<&mut SlurmWorkers>, dispatcher: &Dispatcher, screen: &Screen) -> Gone {
+    let Some(slurm) = slurm else { return std::future::pending().await };
+    let gone = slurm.watch().await;
+    if has_workers(dispatcher).await {
+        // Those that ended just now are among them.
+        screen.message("slurm: no worker of the job is left; others were heard of a moment ago");
+    }
+    while has_workers(dispatcher).await {
+        tokio::time::sleep(LOOK_AROUND).await;
+    }
+    gone
+}
+
+/// Whether any worker was heard of within a lease.
+async fn has_workers(dispatcher: &Dispatcher) -> bool {
+    dispatcher.handle.status().await.is_ok_and(|status| {
+        status.workers.iter().any(|worker| match worker.doing {
+            Doing::Idle | Doing::Runs { .. } => true,
+            Doing::Silent => false,
+        })
+    })
 }
 
 async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -5,7 +5,8 @@ mod opening;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -24,6 +25,7 @@ use crate::publisher::Publication;
 use crate::results::facts::ended_reason;
 use crate::results::summary_text;
 use crate::run_directory::{RunDirectory, RunDirectoryError};
+use crate::slurm::{Request, SlurmWorkers};
 use crate::space::Space;
 use crate::store::{Origin, Store};
 use crate::study::{Ended, Study};
@@ -42,12 +44,13 @@ pub(super) struct RunArgs {
     /// Goes on with a changed search space, and keeps the trials of the earlier one
     #[arg(long, conflicts_with = "overwrite")]
     extend: bool,
-    /// How many workers to start on this machine [default: one a GPU, else one]
+    /// How many workers to start on this machine [default: one a GPU, else one; none
+    /// with `launch`]
     #[arg(long, value_name = "N")]
-    local_workers: Option<u32>,
+    pub(super) local_workers: Option<u32>,
     /// The worker program [default: sweep-worker beside sweep, or on PATH]
     #[arg(long, value_name = "PROGRAM")]
-    worker_program: Option<PathBuf>,
+    pub(super) worker_program: Option<PathBuf>,
     /// After how many seconds of silence a worker counts as lost
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     lease: u64,
@@ -94,7 +97,8 @@ impl From<ProgressMode> for Mode {
     }
 }
 
-pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
+/// - `request`: what Slurm is asked for, if it is to start workers
+pub(super) fn execute(arguments: &RunArgs, request: Option<&Request>) -> Result<(), Failure> {
     if arguments.progress == ProgressMode::Bars && logging::format() == LogFormat::Json {
         return Err(Failure::bad_input("--progress bars cannot be shown with --log-format json")
             .with_hint("leave one of the two out, or show --progress lines"));
@@ -106,7 +110,7 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
         experiment.check(&input_shape, &classes)?;
     }
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
-    if workers == 0 && arguments.open.listen.is_none() {
+    if workers == 0 && arguments.open.listen.is_none() && request.is_none() {
         return Err(Failure::bad_input("--local-workers 0 leaves nobody to train")
             .with_hint("let others join with --listen 127.0.0.1:7077"));
     }
@@ -114,7 +118,11 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
 
     let directory =
         RunDirectory::lock(&arguments.runs.join(&experiment.settings.study), arguments.overwrite)?;
-    let opening = arguments.open.open(&directory)?;
+    let open = match request {
+        Some(_) => arguments.open.clone().for_nodes(&directory),
+        None => arguments.open.clone(),
+    };
+    let opening = open.open(&directory)?;
     let mut store = directory.store()?;
     let origin = store.origin()?;
     let extensions = match &origin {
@@ -139,25 +147,31 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     let plan = ExperimentPlan::new(experiment, &prepared);
     let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
 
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::unexpected)?;
     if let Some(message) = nothing_left(&study, &plan) {
+        if let Some(request) = request {
+            let say = Arc::new(|text: &str| logging::note(text));
+            runtime.block_on(SlurmWorkers::clear(&request.slurm, &directory, say))?;
+        }
         // Lost ones matter only if the study goes on, and are looked for then.
         let _lost = tidy_checkpoints(&directory, &study)?;
         publication.publish(&study)?;
         logging::note(message);
         return conclude(&study, plan.space(), &directory);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(Failure::unexpected)?;
     let running = Running {
         arguments,
         directory: &directory,
         prepared: &prepared,
         program,
         workers,
+        open,
         opening,
+        request,
     };
     let ending = runtime.block_on(running.run(study, store, plan, publication.clone()));
     // Connections that workers of elsewhere still hold must not keep us.
@@ -169,19 +183,21 @@ pub(super) fn execute(arguments: &RunArgs) -> Result<(), Failure> {
     match ending.reason {
         Reason::Over => conclude(&ending.study, publication.space(), &directory),
         Reason::Interrupted => Err(interrupted(&ending.study, &directory)),
-        Reason::NoWorkers(error) => Err(error.into()),
+        Reason::NoWorkers(failure) => Err(failure),
     }
 }
 
 fn worker_program(arguments: &RunArgs) -> Result<PathBuf, Failure> {
     match &arguments.worker_program {
-        Some(program) if !program.is_file() => {
-            Err(Failure::bad_input(format!("there is no worker program {}", program.display()))
-                .with_hint("--worker-program takes the path of an executable file"))
-        }
+        Some(program) if !program.is_file() => Err(no_program(program)),
         Some(program) => Ok(program.clone()),
         None => worker::find_program(),
     }
+}
+
+pub(super) fn no_program(program: &Path) -> Failure {
+    Failure::bad_input(format!("there is no worker program {}", program.display()))
+        .with_hint("--worker-program takes the path of an executable file")
 }
 
 pub(super) fn prepare_data(experiment: &Experiment, mode: Mode) -> Result<Prepared, Failure> {

@@ -1,7 +1,7 @@
 //! How a coordinator is opened to workers: where it listens, what it asks of
 //! them, and the line that lets them in.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,7 +18,7 @@ use crate::run_directory::RunDirectory;
 const TOKEN_VARIABLE: &str = "SWEEP_TOKEN";
 
 /// Options for workers of other machines.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Other machines")]
 pub(super) struct OpenArgs {
     /// Where to listen for workers, for example 0.0.0.0:7077 [default: a free port on loopback]
@@ -66,6 +66,20 @@ impl OpenArgs {
     /// Where to listen.
     pub(super) fn address(&self) -> SocketAddr {
         self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same for workers that a scheduler starts on nodes of a cluster: open to
+    /// them, on the port of an earlier start, so that those that are left find it.
+    pub(super) fn for_nodes(mut self, directory: &RunDirectory) -> Self {
+        let is_local = self.listen.is_some_and(|address| address.ip().is_loopback());
+        self.tls |= is_local && !self.insecure;
+        self.listen = self.listen.or_else(|| {
+            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, earlier_port(directory)));
+            // Somebody else may have it by now.
+            let is_free = TcpListener::bind(address).is_ok();
+            Some(if is_free { address } else { (Ipv4Addr::UNSPECIFIED, 0).into() })
+        });
+        self
     }
 
     /// Whether others than this machine's users can connect, or it is to be as
@@ -143,6 +157,14 @@ impl OpenArgs {
         let name = gethostname::gethostname().to_string_lossy().into_owned();
         Ok(if name.is_empty() { "localhost".to_owned() } else { name })
     }
+}
+
+/// The port in the line of an earlier start; 0, which is any, where there was none.
+fn earlier_port(directory: &RunDirectory) -> u16 {
+    let line = std::fs::read_to_string(directory.join_line()).unwrap_or_default();
+    let address: Option<Address> = line.trim().parse().ok();
+    let port = address.and_then(|address| address.authority().rsplit_once(':')?.1.parse().ok());
+    port.unwrap_or(0)
 }
 
 impl Opening {
