@@ -185,7 +185,7 @@ impl Running<'_> {
         let mut search =
             Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now())
                 .with_quarantine(self.arguments.quarantine * 1000)
-                .expecting(self.workers, self.arguments.open.listen.is_some());
+                .expecting(self.workers, self.patience_ms());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
         let observer = Box::new((metrics, (publisher, self.checkpoints())));
         Dispatcher::start(search, store, observer, clock, first)
@@ -206,6 +206,11 @@ impl Running<'_> {
                 self.prepared.path.clone(),
             ),
         }
+    }
+
+    /// How long a larger worker of another machine is waited for, if any may come.
+    fn patience_ms(&self) -> Option<u64> {
+        self.arguments.open.listen.map(|_| self.arguments.wait_for_memory * 1000)
     }
 
     fn lease_ms(&self) -> u64 {

@@ -61,6 +61,12 @@ pub(super) struct RunArgs {
     /// long with every further time.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     quarantine: u64,
+    /// How long a trial waits, where no worker has the memory for it, for a larger one
+    ///
+    /// With --listen: others may join. It begins when the first worker is there, and
+    /// anew when one that is large enough has gone. Then the largest tries it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "listen", value_parser = clap::value_parser!(u64).range(0..=31_536_000))]
+    wait_for_memory: u64,
     /// Where metrics for Prometheus are served: IP:PORT, or a port of loopback
     ///
     /// Below it are /metrics and, for probes, /healthz: 200 while the study goes
