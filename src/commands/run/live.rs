@@ -20,6 +20,7 @@ use crate::coordinator::decide::{Event, Search};
 use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
 use crate::coordinator::metrics::Metrics;
+use crate::coordinator::placement::PATIENCE_MS;
 use crate::coordinator::service::Service;
 use crate::data::Prepared;
 use crate::metrics_server::Site;
@@ -210,7 +211,8 @@ impl Running<'_> {
 
     /// How long a larger worker of another machine is waited for, if any may come.
     fn patience_ms(&self) -> Option<u64> {
-        self.arguments.open.listen.map(|_| self.arguments.wait_for_memory * 1000)
+        let patience_ms = self.arguments.wait_for_memory.map_or(PATIENCE_MS, |wait| wait * 1000);
+        self.open.listen.map(|_| patience_ms)
     }
 
     fn lease_ms(&self) -> u64 {
