@@ -603,7 +603,7 @@ impl Step<'_> {
         let id = AttemptId { trial, execution, attempt };
         let from = self.checkpoint_to_start_from(trial, execution);
         self.search.hosts.began(id, &worker.machine);
-        self.search.placement.leased(trial, &worker.machine);
+        self.search.placement.leased(trial);
         self.record(Record::AttemptStarted { id, worker: worker.name.clone(), from });
         let deadline_ms = self.deadline_ms();
         self.search.leases.grant(id, worker, deadline_ms);

@@ -4,13 +4,14 @@
 //! that has more: one that is there, or one that may still come. The estimate never
 //! refuses a trial. Where none has more and none is waited for any more, the largest
 //! that is there tries it, and says what came of it. A trial that ran out of memory
-//! is given to a larger worker in the same way, if one is there.
+//! waits for a larger worker in the same way.
 //!
 //! What is waited for: for [`STARTING_MS`] after the coordinator's start, its other
-//! local workers, if it starts several; for [`PATIENCE_MS`] after the trial was held
-//! back, or a large enough worker was last there, one of another machine, if the
-//! coordinator is open to them. A worker that does not say how much memory it has
-//! is taken to have enough. What is proposed does not depend on any of this, only
+//! local workers, if it starts several. If the coordinator is open to other machines,
+//! one of those, for a time that the user sets: since the first worker was heard of, or
+//! since one that is large enough was last heard of. Once that time has passed nobody
+//! waits any more, until a larger one comes. A worker that does not say how much memory
+//! it has is taken to have enough. What is proposed does not depend on any of this, only
 //! who gets it. This module never reads the clock.
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,9 +23,9 @@ use crate::study::TrialId;
 /// long, in milliseconds.
 pub const STARTING_MS: u64 = 30_000;
 
-/// So long a trial waits for a larger worker of another machine, in milliseconds: as
-/// long as a worker waits for its coordinator.
-pub const PATIENCE_MS: u64 = 30 * 60_000;
+/// How long a larger worker of another machine is waited for, in milliseconds, unless
+/// the user says otherwise.
+pub const PATIENCE_MS: u64 = 10 * 60_000;
 
 /// A trial that has waited for so long, in milliseconds, is worth a warning.
 const TELL_AFTER_MS: u64 = STARTING_MS;
@@ -34,23 +35,25 @@ const TELL_AFTER_MS: u64 = STARTING_MS;
 const PRESENT_MS: u64 = 60_000;
 
 /// While so many trials wait for larger workers, no new ones are proposed for those
-/// that have nothing to do: what they would be cannot be learnt from yet.
-pub const MAX_HELD: usize = 16;
+/// that have nothing to do: searches that learn would propose without having learnt.
+pub const MAX_HELD: usize = 32;
 
 /// What is known of the sizes of workers and trials.
 #[derive(Debug)]
 pub struct Placement {
-    /// Whether workers of other machines may come.
-    is_open: bool,
+    /// How long a larger worker of another machine is waited for; absent: none can
+    /// come.
+    patience_ms: Option<u64>,
     /// Until when local workers may still come, on the monotonic clock.
     starting_until_ms: u64,
     /// Length of a lease, within which a training worker is heard of.
     lease_ms: u64,
+    /// When the first worker was heard of, on the monotonic clock.
+    first_heard_ms: Option<u64>,
     sizes: Sizes,
     /// What trials take at least, as far as anyone asked.
     needs: HashMap<TrialId, u64>,
-    /// Trials that were held back from a worker, and since when no worker is there
-    /// that has enough.
+    /// Trials that were held back from a worker, and since when.
     held: BTreeMap<TrialId, u64>,
     /// Whether the user knows that some wait.
     told: bool,
@@ -61,9 +64,10 @@ impl Placement {
     #[must_use]
     pub fn new(lease_ms: u64, now_ms: u64) -> Self {
         Self {
-            is_open: false,
+            patience_ms: None,
             starting_until_ms: now_ms + STARTING_MS,
             lease_ms,
+            first_heard_ms: None,
             sizes: Sizes::default(),
             needs: HashMap::new(),
             held: BTreeMap::new(),
@@ -74,9 +78,10 @@ impl Placement {
     /// Sets who may come.
     ///
     /// - `local`: how many workers the coordinator starts itself
-    /// - `is_open`: whether workers of other machines may join
-    pub fn expect(&mut self, local: u32, is_open: bool) {
-        self.is_open = is_open;
+    /// - `patience_ms`: how long one of another machine is waited for; absent: none can
+    ///   come
+    pub fn expect(&mut self, local: u32, patience_ms: Option<u64>) {
+        self.patience_ms = patience_ms;
         if local <= 1 {
             self.starting_until_ms = 0;
         }
@@ -84,6 +89,7 @@ impl Placement {
 
     /// Notes a sign of life of a worker.
     pub fn hear(&mut self, machine: &Machine, now_ms: u64) {
+        self.first_heard_ms.get_or_insert(now_ms);
         self.sizes.hear(machine.memory_bytes.unwrap_or(u64::MAX), now_ms);
     }
 
@@ -100,17 +106,13 @@ impl Placement {
     ) -> bool {
         let Some(bytes) = machine.memory_bytes else { return true };
         let needed = *self.needs.entry(trial).or_insert_with(certain);
-        if needed <= bytes {
+        let largest = self.largest(now_ms);
+        let is_last_resort = bytes >= largest && self.waits_until(needed) <= now_ms;
+        if needed <= bytes || (largest < needed && is_last_resort) {
             return true;
         }
-        let largest = self.largest(now_ms);
-        let since_ms = self.held.entry(trial).or_insert(now_ms);
-        if largest >= needed {
-            *since_ms = now_ms;
-            return false;
-        }
-        let since_ms = *since_ms;
-        bytes >= largest && self.waits_until(since_ms) <= now_ms
+        self.held.entry(trial).or_insert(now_ms);
+        false
     }
 
     /// Whether so many trials wait for larger workers that no new ones are to be
@@ -121,21 +123,18 @@ impl Placement {
     }
 
     /// Notes that a worker has an execution of a trial.
-    pub fn leased(&mut self, trial: TrialId, machine: &Machine) {
-        let needed = self.needs.get(&trial).copied().unwrap_or(0);
-        if machine.memory_bytes.is_none_or(|bytes| needed <= bytes) {
-            self.held.remove(&trial);
-        }
+    pub fn leased(&mut self, trial: TrialId) {
+        self.held.remove(&trial);
     }
 
-    /// Notes that a trial ran out of memory on a worker. Returns whether a larger one
-    /// is there, which it then waits for.
+    /// Notes that a trial ran out of memory on a worker. Returns whether it waits for a
+    /// larger one, which is there or may come.
     pub fn ran_out(&mut self, trial: TrialId, machine: &Machine, now_ms: u64) -> bool {
         let Some(bytes) = machine.memory_bytes else { return false };
         let needed = self.needs.entry(trial).or_default();
         *needed = (*needed).max(bytes.saturating_add(1));
         let needed = *needed;
-        self.largest(now_ms) >= needed
+        self.largest(now_ms) >= needed || self.waits_until(needed) > now_ms
     }
 
     /// Forgets a trial that has ended.
@@ -148,16 +147,16 @@ impl Placement {
     #[must_use]
     pub fn too_large(&self, now_ms: u64) -> Vec<TooLarge> {
         let largest_bytes = self.largest(now_ms);
-        let told = |(trial, since_ms): (&TrialId, &u64)| {
+        let told = |trial: &TrialId| {
             let needed_bytes = self.needs.get(trial).copied()?;
             (largest_bytes < needed_bytes).then(|| TooLarge {
                 trial: trial.0,
                 needed_bytes,
                 largest_bytes,
-                wait_ms: self.waits_until(*since_ms).saturating_sub(now_ms),
+                wait_ms: self.waits_until(needed_bytes).saturating_sub(now_ms),
             })
         };
-        self.held.iter().filter_map(told).collect()
+        self.held.keys().filter_map(told).collect()
     }
 
     /// What is to be said, once for as long as there is something: that a trial has
@@ -183,10 +182,13 @@ impl Placement {
         self.sizes.largest(now_ms.saturating_sub(PRESENT_MS.max(self.lease_ms)))
     }
 
-    /// Until when a trial waits for a larger worker than there is.
-    fn waits_until(&self, since_ms: u64) -> u64 {
-        let for_others_ms = if self.is_open { since_ms + PATIENCE_MS } else { 0 };
-        self.starting_until_ms.max(for_others_ms)
+    /// Until when a worker of this size is waited for.
+    fn waits_until(&self, needed: u64) -> u64 {
+        let others_ms = self.patience_ms.map_or(0, |patience_ms| {
+            let since_ms = self.sizes.last_heard(needed).max(self.first_heard_ms);
+            since_ms.unwrap_or(0).saturating_add(patience_ms)
+        });
+        self.starting_until_ms.max(others_ms)
     }
 }
 
@@ -205,6 +207,12 @@ impl Sizes {
     fn largest(&self, since_ms: u64) -> u64 {
         let heard = self.0.iter().rev().find(|(_, heard_ms)| **heard_ms >= since_ms);
         heard.map_or(0, |(bytes, _)| *bytes)
+    }
+
+    /// When one of this size was last heard of, or a larger one.
+    fn last_heard(&self, bytes: u64) -> Option<u64> {
+        // Of larger ones, a larger one was heard of earlier.
+        self.0.range(bytes..).next().map(|(_, heard_ms)| *heard_ms)
     }
 }
 
@@ -246,29 +254,16 @@ mod tests {
         assert!(admits(&mut placement, 24, STARTING_MS + 1000));
         // The only one need not.
         let mut placement = Placement::new(LEASE_MS, 1000);
-        placement.expect(1, false);
+        placement.expect(1, None);
         assert!(admits(&mut placement, 24, 1000));
     }
 
     #[test]
-    fn half_an_hour_begins_when_the_last_that_was_large_enough_has_gone() {
+    fn an_open_one_waits_for_others_and_then_the_largest_tries() {
         let mut placement = Placement::new(LEASE_MS, 0);
-        placement.expect(0, true);
-        for minute in 0..100 {
-            placement.hear(&machine(80), minute * 60_000);
-            assert!(!admits(&mut placement, 24, minute * 60_000));
-        }
-        // It counts as being there for another minute.
-        let gone_ms = 100 * 60_000;
-        assert!(!admits(&mut placement, 24, gone_ms));
-        assert!(!admits(&mut placement, 24, gone_ms + PATIENCE_MS - 1));
-        assert!(admits(&mut placement, 24, gone_ms + PATIENCE_MS));
-    }
-
-    #[test]
-    fn an_open_one_waits_half_an_hour_and_then_the_largest_tries() {
-        let mut placement = Placement::new(LEASE_MS, 0);
-        placement.expect(0, true);
+        placement.expect(0, Some(PATIENCE_MS));
+        // The first worker comes.
+        placement.hear(&machine(1), 40_000);
         assert!(!admits(&mut placement, 24, 50_000));
         let too_large = |needed: u64, largest: u64, wait_ms| TooLarge {
             trial: 7,
@@ -276,21 +271,36 @@ mod tests {
             largest_bytes: largest * GIB,
             wait_ms,
         };
-        assert_eq!(placement.too_large(50_000), [too_large(61, 24, PATIENCE_MS)]);
-        let end_ms = 50_000 + PATIENCE_MS;
+        assert_eq!(placement.too_large(50_000), [too_large(61, 24, PATIENCE_MS - 10_000)]);
+        let end_ms = 40_000 + PATIENCE_MS;
         placement.hear(&machine(40), end_ms);
         assert!(!admits(&mut placement, 24, end_ms), "not the smaller one");
-        assert!(admits(&mut placement, 40, end_ms));
         assert_eq!(placement.too_large(end_ms), [too_large(61, 40, 0)]);
-        // The other executions of the trial need not wait again.
-        placement.leased(TRIAL, &machine(40));
         assert!(admits(&mut placement, 40, end_ms));
-        placement.leased(TRIAL, &machine(80));
-        assert!(!admits(&mut placement, 40, end_ms), "it has found its place");
+        placement.leased(TRIAL);
+        assert!(placement.too_large(end_ms).is_empty());
+        // Nobody waits for what is as large again.
+        let again = placement.admits(TrialId(8), || 61 * GIB, &machine(40), end_ms);
+        assert!(again);
     }
 
     #[test]
-    fn what_ran_out_of_memory_goes_to_a_larger_worker_if_one_is_there() {
+    fn the_time_begins_anew_when_one_that_was_large_enough_has_gone() {
+        let mut placement = Placement::new(LEASE_MS, 0);
+        placement.expect(0, Some(PATIENCE_MS));
+        for minute in 0..100 {
+            placement.hear(&machine(80), minute * 60_000);
+            assert!(!admits(&mut placement, 24, minute * 60_000));
+        }
+        let gone_ms = 99 * 60_000;
+        assert!(!admits(&mut placement, 24, gone_ms + PATIENCE_MS - 1));
+        assert!(admits(&mut placement, 24, gone_ms + PATIENCE_MS));
+        let larger = placement.admits(TrialId(8), || 90 * GIB, &machine(24), gone_ms + 61_000);
+        assert!(larger, "as large a one was never there");
+    }
+
+    #[test]
+    fn what_ran_out_of_memory_goes_to_a_larger_worker_if_one_is_there_or_may_come() {
         let mut placement = Placement::new(LEASE_MS, 0);
         placement.hear(&machine(24), 100_000);
         assert!(!placement.ran_out(TRIAL, &machine(24), 100_000), "it is the largest");
@@ -301,12 +311,18 @@ mod tests {
         assert!(!never_asked(24) && never_asked(80));
         assert!(!placement.ran_out(TRIAL, &machine(80), 100_000));
         assert!(!placement.ran_out(TRIAL, &machine(0), 100_000), "nobody knows how much it takes");
+
+        let mut open = Placement::new(LEASE_MS, 0);
+        open.expect(0, Some(PATIENCE_MS));
+        open.hear(&machine(24), 0);
+        assert!(open.ran_out(TRIAL, &machine(24), PATIENCE_MS - 1));
+        assert!(!open.ran_out(TRIAL, &machine(24), PATIENCE_MS));
     }
 
     #[test]
     fn the_user_is_told_once() {
         let mut placement = Placement::new(LEASE_MS, 0);
-        placement.expect(1, true);
+        placement.expect(1, Some(PATIENCE_MS));
         assert_eq!(placement.news(0), None);
         admits(&mut placement, 24, 100_000);
         placement.admits(TrialId(8), || 62 * GIB, &machine(24), 100_000);
@@ -316,7 +332,7 @@ mod tests {
             placement.news(130_000).as_deref(),
             Some(
                 "trial 7 takes at least 61.0 GiB of memory, and the largest worker that is there \
-                 has 24.0 GiB: it waits 30 min for a larger one, then the largest tries it"
+                 has 24.0 GiB: it waits 10 min for a larger one, then the largest tries it"
             )
         );
         assert_eq!(placement.news(140_000), None);
@@ -341,6 +357,11 @@ mod tests {
             sizes.hear(bytes, now_ms);
         }
         assert_eq!(sizes.0.len(), 3);
+        for (bytes, heard_ms) in
+            [(1, Some(4)), (24, Some(4)), (25, Some(2)), (80, Some(0)), (81, None)]
+        {
+            assert_eq!(sizes.last_heard(bytes), heard_ms, "{bytes}");
+        }
         for (since_ms, largest) in [(0, 80), (1, 48), (2, 48), (3, 24), (4, 24), (5, 0)] {
             assert_eq!(sizes.largest(since_ms), largest, "{since_ms}");
         }

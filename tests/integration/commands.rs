@@ -104,16 +104,19 @@ fn a_worker_program_that_dies_at_once_ends_the_run() {
 }
 
 #[test]
-fn a_study_that_nobody_could_work_on_is_refused() {
+fn what_needs_workers_of_other_machines_is_refused_without_them() {
     let workplace = Workplace::new(EXPERIMENT);
-    let mut command = workplace.sweep(&["toy.yaml", "--local-workers", "0"]);
-    let output = command.output().expect("sweep starts");
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        "error: --local-workers 0 leaves nobody to train\n\n\
-         hint: let others join with --listen 127.0.0.1:7077\n"
-    );
+    for (option, value, problem) in [
+        ("--local-workers", "0", "--local-workers 0 leaves nobody to train"),
+        ("--wait-for-memory", "9", "--wait-for-memory: no larger worker can join"),
+    ] {
+        let mut command = workplace.sweep(&["toy.yaml", option, value]);
+        let output = command.output().expect("sweep starts");
+        assert_eq!(output.status.code(), Some(2));
+        let expected =
+            format!("error: {problem}\n\nhint: let others join with --listen 127.0.0.1:7077\n");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+    }
 }
 
 /// A convolution whose kernel is searched; the input is 8 × 16.

@@ -20,6 +20,7 @@ use crate::coordinator::decide::{Event, Search};
 use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
 use crate::coordinator::metrics::Metrics;
+use crate::coordinator::placement::PATIENCE_MS;
 use crate::coordinator::service::Service;
 use crate::data::Prepared;
 use crate::metrics_server::Site;
@@ -185,7 +186,7 @@ impl Running<'_> {
         let mut search =
             Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now())
                 .with_quarantine(self.arguments.quarantine * 1000)
-                .expecting(self.workers, self.arguments.open.listen.is_some());
+                .expecting(self.workers, self.patience_ms());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
         let observer = Box::new((metrics, (publisher, self.checkpoints())));
         Dispatcher::start(search, store, observer, clock, first)
@@ -206,6 +207,12 @@ impl Running<'_> {
                 self.prepared.path.clone(),
             ),
         }
+    }
+
+    /// How long a larger worker of another machine is waited for, if any may come.
+    fn patience_ms(&self) -> Option<u64> {
+        let patience_ms = self.arguments.wait_for_memory.map_or(PATIENCE_MS, |wait| wait * 1000);
+        self.open.listen.map(|_| patience_ms)
     }
 
     fn lease_ms(&self) -> u64 {

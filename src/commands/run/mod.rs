@@ -61,6 +61,14 @@ pub(super) struct RunArgs {
     /// long with every further time.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     quarantine: u64,
+    /// How long a trial that no worker has the memory for waits for a larger one
+    /// [default: 600]
+    ///
+    /// Where workers of other machines may join. It begins when the first worker is
+    /// there, and anew when one that is large enough has gone. Then the largest that
+    /// is there tries it.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=31_536_000))]
+    wait_for_memory: Option<u64>,
     /// Where metrics for Prometheus are served: IP:PORT, or a port of loopback
     ///
     /// Below it are /metrics and, for probes, /healthz: 200 while the study goes
@@ -110,6 +118,10 @@ pub(super) fn execute(arguments: &RunArgs, request: Option<&Request>) -> Result<
         experiment.check(&input_shape, &classes)?;
     }
     let workers = arguments.local_workers.unwrap_or_else(|| local_workers::count_gpus().max(1));
+    if arguments.wait_for_memory.is_some() && arguments.open.listen.is_none() && request.is_none() {
+        return Err(Failure::bad_input("--wait-for-memory: no larger worker can join")
+            .with_hint("let others join with --listen 127.0.0.1:7077"));
+    }
     if workers == 0 && arguments.open.listen.is_none() && request.is_none() {
         return Err(Failure::bad_input("--local-workers 0 leaves nobody to train")
             .with_hint("let others join with --listen 127.0.0.1:7077"));

@@ -26,10 +26,11 @@ impl Search {
     /// Sets who may come, so that a trial may wait for a larger worker.
     ///
     /// - `local`: how many workers the coordinator starts itself
-    /// - `is_open`: whether workers of other machines may join
+    /// - `patience_ms`: how long one of another machine is waited for; absent: none can
+    ///   join
     #[must_use]
-    pub fn expecting(mut self, local: u32, is_open: bool) -> Self {
-        self.placement.expect(local, is_open);
+    pub fn expecting(mut self, local: u32, patience_ms: Option<u64>) -> Self {
+        self.placement.expect(local, patience_ms);
         self
     }
 

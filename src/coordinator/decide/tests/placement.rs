@@ -91,6 +91,7 @@ fn where_nobody_larger_comes_the_largest_tries_it_and_says_so() {
     let settings = Settings { max_trials: 1, ..settings() };
     // Alone on its machine: as soon as all workers can have started.
     let mut alone = script(settings.clone());
+    alone.search = alone.search.expecting(2, None);
     assert_eq!(alone.acquire_as(with(SMALL, "small")), None);
     alone.pass(STARTING_MS - 1);
     assert_eq!(alone.outcome_or_none(), None);
@@ -100,12 +101,12 @@ fn where_nobody_larger_comes_the_largest_tries_it_and_says_so() {
     assert_eq!(alone.trial(0).state, TrialState::Infeasible);
     assert_eq!(alone.trial(0).error.as_deref(), Some("out of memory: needs more"));
 
-    // Where others may come: in half an hour, and the user knows.
+    // Where others may come: in ten minutes, and the user knows.
     let mut open = script(settings);
-    open.search = open.search.expecting(0, true);
+    open.search = open.search.expecting(0, Some(PATIENCE_MS));
     let mut warnings = Vec::new();
     assert_eq!(open.acquire_as(with(SMALL, "small")), None);
-    for _ in 0..30 {
+    for _ in 0..10 {
         open.now.monotonic_ms += 59_000;
         let worker = with(SMALL, "small");
         open.callers.insert(ReplyTo(99), worker.instance);
@@ -126,6 +127,7 @@ fn where_nobody_larger_comes_the_largest_tries_it_and_says_so() {
 fn what_runs_out_of_memory_goes_to_a_larger_worker() {
     let settings = Settings { max_trials: 1, ..settings() };
     let mut script = script(settings);
+    script.search = script.search.expecting(1, None);
     let middle = 500 << 20;
     assert_eq!(script.acquire_as(with(middle, "middle")), Some(id(0, 0, 1)));
     assert_eq!(script.acquire_as(with(LARGE, "large")), None);
