@@ -90,7 +90,7 @@ class Study:
         self.proxy = Proxy(self.coordinator.address, self.fate)
         await self.coordinator.start()
         await self.wait_until_it_listens(begun)
-        self.line = self.join_line()
+        self.line = await self.join_line(begun)
         tasks = [asyncio.create_task(work) for work in
                  (self.proxy.serve(), self.disturb_network(), self.disturb_processes(), self.man())]
         try:
@@ -142,11 +142,17 @@ class Study:
                 raise Failed("the coordinator does not listen")
             await asyncio.sleep(0.02)
 
-    def join_line(self):
+    async def join_line(self, begun):
         """How workers find the proxy."""
         if not self.is_tls:
             return f"127.0.0.1:{self.proxy.port}"
-        line = (self.coordinator.run_folder / "join").read_text().strip()
+        join = self.coordinator.run_folder / "join"
+        # Written after the address.
+        while not join.is_file():
+            if time.monotonic() - begun > BOUND:
+                raise Failed("the coordinator does not say how it is joined")
+            await asyncio.sleep(0.02)
+        line = join.read_text().strip()
         scheme, _, _, token, fingerprint = line.split("/")
         return f"{scheme}//127.0.0.1:{self.proxy.port}/{token}/{fingerprint}"
 
