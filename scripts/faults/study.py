@@ -89,11 +89,13 @@ class Study:
         begun = time.monotonic()
         self.proxy = Proxy(self.coordinator.address, self.fate)
         await self.coordinator.start()
-        await self.wait_until_it_listens(begun)
-        self.line = await self.join_line(begun)
-        tasks = [asyncio.create_task(work) for work in
-                 (self.proxy.serve(), self.disturb_network(), self.disturb_processes(), self.man())]
+        tasks = []
         try:
+            await self.wait_until_it_listens(begun)
+            self.line = await self.join_line(begun)
+            tasks += [asyncio.create_task(work) for work in
+                      (self.proxy.serve(), self.disturb_network(), self.disturb_processes(),
+                       self.man())]
             for _ in range(self.crew):
                 self.hire()
             while True:

@@ -149,9 +149,7 @@ impl From<DataError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let message = format!("the study's store cannot be used: {error}");
-        let hint = "what was acknowledged is kept; free space or mend the file, and run the same \
-                    command again";
-        Self { kind: Kind::Store, message, hint: Some(hint.to_owned()) }
+        Self { kind: Kind::Store, message, hint: Some(error.hint().to_owned()) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::coordinator::dispatcher::{Clock, Dispatcher, Phase};
 use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
 use crate::coordinator::metrics::Metrics;
 use crate::coordinator::service::Service;
+use crate::coordinator::transfer::remove_unfinished;
 use crate::data::Prepared;
 use crate::metrics_server::Site;
 use crate::plan::ExperimentPlan;
@@ -100,7 +101,7 @@ impl Running<'_> {
         let mut signals = Signals::listen()?;
         let screen = Screen::new(Progress::new(self.arguments.progress.into()));
         let earlier_line = self.line();
-        if self.open.listen.is_some() {
+        if self.is_open() {
             screen.message(&self.opening.announce(address)?);
         }
         let mut slurm = match self.request {
@@ -115,7 +116,7 @@ impl Running<'_> {
         };
 
         let publisher = Publisher::start(publication, screen.clone());
-        let lost = tidy_checkpoints(self.directory, &study)?;
+        let lost = tidy(self.directory, &study)?;
         let metrics = Metrics::new(&study.settings.study);
         let dispatcher = self.dispatcher(study, store, plan, publisher, metrics.clone());
         if let Some(listener) = metrics_listener {
@@ -151,7 +152,10 @@ impl Running<'_> {
             std::process::exit(130);
         });
         match reason {
-            Reason::Over if self.open.listen.is_some() => tokio::time::sleep(LINGER).await,
+            // When the store has failed there is nothing to tell: workers are to try again.
+            Reason::Over if self.is_open() && *dispatcher.phase.borrow() == Phase::Over => {
+                tokio::time::sleep(LINGER).await;
+            }
             Reason::Over => {}
             Reason::Interrupted | Reason::NoWorkers(_) => {
                 // Nobody may be left to tell.
@@ -185,7 +189,7 @@ impl Running<'_> {
         let mut search =
             Search::new(study, oracle, stopping, Box::new(plan), lease_ms, clock.now())
                 .with_quarantine(self.arguments.quarantine * 1000)
-                .expecting(self.workers, self.arguments.open.listen.is_some());
+                .expecting(self.workers, self.open.listen.is_some());
         let first = search.start(clock.now(), env!("CARGO_PKG_VERSION"), local_workers::is_local);
         let observer = Box::new((metrics, (publisher, self.checkpoints())));
         Dispatcher::start(search, store, observer, clock, first)
@@ -206,6 +210,11 @@ impl Running<'_> {
                 self.prepared.path.clone(),
             ),
         }
+    }
+
+    /// Whether workers of elsewhere may join.
+    fn is_open(&self) -> bool {
+        self.open.listen.is_some()
     }
 
     fn lease_ms(&self) -> u64 {
@@ -256,7 +265,7 @@ impl Running<'_> {
                     match left {
                         Ok(()) => {}
                         // With an open port, others may still come.
-                        Err(error) if self.open.listen.is_some() => {
+                        Err(error) if self.is_open() => {
                             screen.message(&format!("warning: {error}"));
                         }
                         Err(error) => return Reason::NoWorkers(error.into()),
@@ -302,16 +311,17 @@ async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure>
     })
 }
 
-/// Removes what no record of the study names among its checkpoints. Returns
-/// those that are recorded, but not there.
-pub(super) fn tidy_checkpoints(
-    directory: &RunDirectory,
-    study: &Study,
-) -> Result<Vec<CheckpointId>, Failure> {
-    let folder = directory.checkpoints();
-    CheckpointFiles::new(folder.clone())
-        .tidy(study)
-        .map_err(|error| Failure::unexpected(format!("{}: {error}", folder.display())))
+/// Removes what no record of the study names among its checkpoints, and weights that
+/// were on their way to a coordinator that has ended. Returns the checkpoints that
+/// are recorded, but not there.
+pub(super) fn tidy(directory: &RunDirectory, study: &Study) -> Result<Vec<CheckpointId>, Failure> {
+    let fail = |folder: &Path| {
+        let folder = folder.display().to_string();
+        move |error| Failure::unexpected(format!("{folder}: {error}"))
+    };
+    let (weights, checkpoints) = (directory.weights(), directory.checkpoints());
+    remove_unfinished(&weights).map_err(fail(&weights))?;
+    CheckpointFiles::new(checkpoints.clone()).tidy(study).map_err(fail(&checkpoints))
 }
 
 /// SIGINT and SIGTERM: a person's Ctrl-C, or a scheduler's wish.
