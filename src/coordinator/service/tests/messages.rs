@@ -31,8 +31,21 @@ pub(super) enum Message {
     Status,
 }
 
+/// Whom a call is to be about, if that is not left to chance: one of the latest
+/// leases, and whether as its holder.
+#[derive(Debug, Clone)]
+pub(super) struct Aim {
+    /// Which lease, from the latest.
+    pub(super) back: usize,
+    /// Says the instance that holds it; else what was drawn.
+    pub(super) is_holder: bool,
+}
+
 /// A sequence of calls, many of which fit each other.
-pub(super) fn messages() -> impl Strategy<Value = Vec<Message>> {
+pub(super) fn messages() -> impl Strategy<Value = Vec<(Message, Option<Aim>)>> {
+    let aim = (0..4_usize, prop::bool::weighted(0.9))
+        .prop_map(|(back, is_holder)| Aim { back, is_holder });
+    let aim = option::weighted(0.8, aim);
     let one = prop_oneof![
         6 => worker(good()).prop_map(|worker| acquire(Some(worker))),
         2 => option::weighted(0.9, worker(any_name())).prop_map(acquire),
@@ -53,7 +66,7 @@ pub(super) fn messages() -> impl Strategy<Value = Vec<Message>> {
         }),
         1 => Just(Message::Status),
     ];
-    proptest::collection::vec(one, 1..60)
+    proptest::collection::vec((one, aim), 1..100)
 }
 
 fn acquire(worker: Option<v1::Worker>) -> Message {
@@ -243,6 +256,41 @@ impl Message {
             Self::FetchDataset(_) | Self::Status => false,
         };
         is_malformed.then_some(Code::InvalidArgument)
+    }
+
+    /// Makes it about this attempt, and one that this process has sent.
+    ///
+    /// - `instance`: absent: leaves what was drawn
+    pub(super) fn aim_at(&mut self, id: AttemptId, instance: Option<u64>) {
+        let id = Some(id.into());
+        let said = match self {
+            Self::Heartbeat(request) => {
+                request.id = id;
+                request.worker.as_mut().map(|worker| &mut worker.instance)
+            }
+            Self::Report(request) => {
+                request.id = id;
+                Some(&mut request.instance)
+            }
+            Self::Complete(request) => {
+                request.id = id;
+                Some(&mut request.instance)
+            }
+            Self::FetchCheckpoint(request) => {
+                request.id = id;
+                None
+            }
+            Self::Upload(chunks) => {
+                chunks.first_mut().and_then(|chunk| chunk.file.as_mut()).map(|file| {
+                    file.id = id;
+                    &mut file.instance
+                })
+            }
+            Self::Acquire(_) | Self::FetchDataset(_) | Self::Status => None,
+        };
+        if let (Some(said), Some(instance)) = (said, instance) {
+            *said = instance;
+        }
     }
 
     /// What it says about which attempt, and as which process.
