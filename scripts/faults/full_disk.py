@@ -23,9 +23,9 @@ from processes import Coordinator, Worker, undisturbed
 # Set in the process that has mounts of its own.
 APART = "SWEEP_CHAOS_APART"
 # Of the file system at first, and how much it grows by each time, in KiB.
-SIZES = [(160, 40), (200, 90), (256, 32), (300, 150), (420, 60), (700, 300)]
+SIZES = [(160, 40), (200, 90), (256, 64), (300, 150), (420, 60), (700, 300)]
 # A study needs so many starts at most.
-STARTS = 40
+STARTS = 60
 # How long one start may take, in seconds.
 BOUND = 120
 # More than the longest pause of a worker that tries to come back, in seconds.

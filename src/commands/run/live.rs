@@ -316,8 +316,8 @@ async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure>
 /// are recorded, but not there.
 pub(super) fn tidy(directory: &RunDirectory, study: &Study) -> Result<Vec<CheckpointId>, Failure> {
     let fail = |folder: &Path| {
-        let folder = folder.display().to_string();
-        move |error| Failure::unexpected(format!("{folder}: {error}"))
+        let folder = folder.to_owned();
+        move |error| Failure::of_run(&folder, &error)
     };
     let (weights, checkpoints) = (directory.weights(), directory.checkpoints());
     remove_unfinished(&weights).map_err(fail(&weights))?;
