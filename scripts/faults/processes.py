@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 # Who may not see the coordinator's folders, as if it were on another machine.
 NOBODY = 65534
@@ -20,8 +21,10 @@ class Coordinator:
         self.log = folder / "coordinator.log"
         self.run_folder = folder / "runs" / "toy"
         self.process = None
+        self.started = 0.0
 
     async def start(self):
+        self.started = time.time()
         with open(self.log, "ab") as log:
             log.write(f"-- {' '.join(self.command)}\n".encode())
             log.flush()
@@ -34,9 +37,11 @@ class Coordinator:
 
     def address(self):
         """Where it listens; an OSError while it does not."""
-        line = (self.run_folder / "address").read_text().strip()
-        found = re.search(r"127\.0\.0\.1:(\d+)", line)
-        if found is None or not self.is_running():
+        file = self.run_folder / "address"
+        # One that was killed has left its own.
+        is_its = file.stat().st_mtime >= self.started
+        found = re.search(r"127\.0\.0\.1:(\d+)", file.read_text())
+        if found is None or not is_its or not self.is_running():
             raise OSError("nobody listens")
         return "127.0.0.1", int(found[1])
 

@@ -50,6 +50,9 @@ class Study:
         self.crew = self.rng.randint(2, 4)
         # So that it would take some seconds if nobody disturbed it.
         self.epoch_ms = round(self.rng.uniform(3000, 7000) * self.crew / epochs)
+        self.hosts = self.rng.randint(1, 3)
+        # How long the first quarantine of a host is, in seconds; 0: there is none.
+        self.quarantine = self.rng.choice([0, 1])
         self.unruly = self.rng.uniform(0.3, 1.0)
         # For how long there are faults, in seconds.
         self.storm = self.rng.uniform(5, 12)
@@ -73,7 +76,8 @@ class Study:
         message = await asyncio.to_thread(undisturbed, self.sweep, self.toy_worker, calm, cache)
         if message is not None:
             return [f"the undisturbed run failed: {message}"]
-        options = ["--local-workers", "0", "--listen", "127.0.0.1:0", "--lease", str(LEASE)]
+        options = ["--local-workers", "0", "--listen", "127.0.0.1:0", "--lease", str(LEASE),
+                    "--quarantine", str(self.quarantine)]
         options += ["--tls"] if self.is_tls else []
         self.coordinator = Coordinator(self.sweep, rough, cache, options)
         self.database = rough / "runs" / "toy" / "study.db"
@@ -130,13 +134,15 @@ class Study:
 
     is_restarting = False
 
+    def listens(self):
+        try:
+            self.coordinator.address()
+        except OSError:
+            return False
+        return True
+
     async def wait_until_it_listens(self, begun):
-        while True:
-            try:
-                self.coordinator.address()
-                return
-            except OSError:
-                pass
+        while not self.listens():
             if not self.coordinator.is_running():
                 # It may have found that nothing was left to do.
                 return
@@ -162,7 +168,8 @@ class Study:
 
     def hire(self):
         self.serial += 1
-        options = ["--epoch-ms", str(self.epoch_ms), "--grace", str(GRACE), "--give-up-after", "120"]
+        options = ["--epoch-ms", str(self.epoch_ms), "--grace", str(GRACE), "--give-up-after", "120",
+                   "--host", f"host-{self.serial % self.hosts}"]
         worker = Worker(self.toy_worker, self.folder / "rough", f"worker-{self.serial}", self.line,
                         options, self.is_elsewhere)
         self.workers.append(worker)
@@ -354,9 +361,16 @@ class Study:
         if not await worker.ended(LEAVE_BOUND + 2 * LEASE):
             self.problems.append(f"{worker.name} had not left {LEAVE_BOUND} s after SIGTERM")
             worker.kill()
-        elif worker.process.returncode not in (0, -signal.SIGKILL):
-            code = worker.process.returncode
+            return
+        code = worker.process.returncode
+        # Before it heeds signals it has nothing in its hands.
+        was_new = code == -signal.SIGTERM and not self.has_had_work(worker)
+        if code not in (0, -signal.SIGKILL) and not was_new:
             self.problems.append(f"{worker.name} left with code {code} after SIGTERM")
+
+    def has_had_work(self, worker):
+        return bool(self.ask(lambda: outcome.query(
+            self.database, f"SELECT 1 FROM attempts WHERE worker = '{worker.name}' LIMIT 1")))
 
     async def kill_coordinator(self):
         if self.may_be_lost(LEASE):
@@ -371,9 +385,9 @@ class Study:
             return
         self.count(fault)
         self.is_restarting = True
+        expected = {0, 130} if number == signal.SIGTERM and self.listens() else {0, 130, -number}
         self.coordinator.signal(number)
         code = await self.coordinator.process.wait()
-        expected = {signal.SIGKILL: (-signal.SIGKILL, 0), signal.SIGTERM: (130, 0)}[number]
         if code not in expected:
             raise Failed(f"the coordinator ended with code {code} after {number.name}")
         await asyncio.sleep(self.rng.choice([0, 0.3, LEASE / 2]))

@@ -93,12 +93,13 @@ impl Running<'_> {
                 .with_hint("choose another port with --listen, or leave it out for a free one")
         })?;
         let address = listener.local_addr().map_err(Failure::unexpected)?;
+        // Whoever knows the address may ask this process to leave.
+        let mut signals = Signals::listen()?;
         self.directory.set_address(&self.opening.local(address)?)?;
         let metrics_listener = match self.arguments.metrics {
             Some(address) => Some(listen_for_metrics(address).await?),
             None => None,
         };
-        let mut signals = Signals::listen()?;
         let screen = Screen::new(Progress::new(self.arguments.progress.into()));
         let earlier_line = self.line();
         if self.is_open() {

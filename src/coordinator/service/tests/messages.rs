@@ -1,6 +1,8 @@
 //! Messages as strangers and broken workers may send them, and, often enough, as
 //! they should be; and what is wrong with each.
 
+use std::collections::BTreeMap;
+
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -15,8 +17,12 @@ use crate::study::AttemptId;
 /// The dataset that there is.
 pub(super) const DIGEST: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
 
+/// Its one file, and the size of it.
+const FILE: &str = "x.npy";
+pub(super) const DATASET_BYTES: u64 = 1000;
+
 /// Processes that belong: name and instance.
-pub(super) const WORKERS: [(&str, u64); 3] = [("a", 1), ("b", 2), ("b", u64::MAX)];
+const WORKERS: [(&str, u64); 3] = [("a", 1), ("b", 2), ("b", u64::MAX)];
 
 /// One call, with all that is sent.
 #[derive(Debug, Clone)]
@@ -58,8 +64,8 @@ pub(super) fn messages() -> impl Strategy<Value = Vec<(Message, Option<Aim>)>> {
         6 => report(measurement()),
         6 => upload(),
         5 => complete(),
-        1 => digest().prop_map(|digest| {
-            Message::FetchDataset(v1::FetchDatasetRequest { digest })
+        2 => (digest(), file(), offset()).prop_map(|(digest, file, offset)| {
+            Message::FetchDataset(v1::FetchDatasetRequest { digest, file, offset })
         }),
         2 => (id(), epoch(), step()).prop_map(|(id, epoch, step)| {
             Message::FetchCheckpoint(v1::FetchCheckpointRequest { id, epoch, step })
@@ -95,13 +101,30 @@ fn text() -> impl Strategy<Value = String> {
 fn worker(who: BoxedStrategy<(String, u64)>) -> impl Strategy<Value = v1::Worker> {
     let version = prop_oneof![9 => Just(VERSION.to_owned()), 1 => text()];
     let device = prop_oneof![6 => Just("cpu".to_owned()), 1 => Just(String::new()), 1 => text()];
-    (who, version, device).prop_map(|((name, instance), version, device)| v1::Worker {
-        name,
-        instance,
-        version,
-        device,
-        ..Default::default()
-    })
+    let host = prop_oneof![3 => Just("host".to_owned()), 3 => Just(String::new()), 1 => text()];
+    let memory = select(vec![0, 1 << 40, u64::MAX]);
+    (who, version, device, host, memory, labels()).prop_map(
+        |((name, instance), version, device, host, device_memory_bytes, labels)| v1::Worker {
+            name,
+            instance,
+            version,
+            device,
+            host,
+            device_memory_bytes,
+            labels,
+        },
+    )
+}
+
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let one = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    let many = (0..10_000).map(|index| (format!("k{index}"), "v".to_owned())).collect();
+    prop_oneof![
+        20 => Just(BTreeMap::new()),
+        4 => Just(one("gpu", "a100")),
+        1 => select(vec![one("", "v"), one("a b", "v"), one("k", &"v".repeat(1 << 20)),
+            one("k", "a\nb"), one(&"k".repeat(1 << 16), "v"), many]),
+    ]
 }
 
 /// Few enough, that many were leased.
@@ -192,7 +215,7 @@ fn upload() -> impl Strategy<Value = Message> {
     (id(), instance(), content, data, wrong, first, again).prop_map(
         |(id, instance, content, data, wrong, first, again)| {
             let sha256 = wrong.unwrap_or_else(|| digest_of(&data.concat()));
-            let file = v1::UploadedFile { id, sha256, content, instance, ..Default::default() };
+            let file = v1::UploadedFile { id, sha256, content, instance };
             let chunks = data.into_iter().enumerate().map(|(index, data)| {
                 let has_file = index == first || (again && index > 0);
                 v1::UploadChunk { file: has_file.then(|| file.clone()), data }
@@ -216,6 +239,14 @@ fn complete() -> impl Strategy<Value = Message> {
 
 fn digest() -> impl Strategy<Value = String> {
     prop_oneof![Just(DIGEST.to_owned()), Just(DIGEST.to_uppercase()), text()]
+}
+
+fn file() -> impl Strategy<Value = String> {
+    prop_oneof![2 => Just(String::new()), 2 => Just(FILE.to_owned()), 1 => text()]
+}
+
+fn offset() -> impl Strategy<Value = u64> {
+    select(vec![0, 0, 1, DATASET_BYTES, DATASET_BYTES + 1, u64::MAX])
 }
 
 fn digest_of(data: &[u8]) -> String {
@@ -253,7 +284,8 @@ impl Message {
             Self::FetchCheckpoint(request) => {
                 request.id.is_none() || !is_position(request.epoch, request.step)
             }
-            Self::FetchDataset(_) | Self::Status => false,
+            Self::FetchDataset(request) => return refusal_of_dataset(request),
+            Self::Status => false,
         };
         is_malformed.then_some(Code::InvalidArgument)
     }
@@ -327,6 +359,16 @@ impl Message {
     }
 }
 
+fn refusal_of_dataset(request: &v1::FetchDatasetRequest) -> Option<Code> {
+    if request.digest != DIGEST {
+        Some(Code::NotFound)
+    } else if !request.file.is_empty() && request.file != FILE {
+        Some(Code::InvalidArgument)
+    } else {
+        (request.offset > DATASET_BYTES).then_some(Code::OutOfRange)
+    }
+}
+
 pub(super) fn is_name(text: &str) -> bool {
     (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
 }
@@ -334,7 +376,10 @@ pub(super) fn is_name(text: &str) -> bool {
 fn is_worker(worker: &v1::Worker) -> bool {
     is_name(&worker.name)
         && (worker.device.is_empty() || is_name(&worker.device))
+        && (worker.host.is_empty() || is_name(&worker.host))
         && worker.instance != 0
+        // The bad ones drawn differ from the good in this.
+        && worker.labels.iter().all(|(key, value)| key == "gpu" && value == "a100")
 }
 
 fn is_position(epoch: u32, step: u32) -> bool {
