@@ -35,9 +35,10 @@ use crate::v1::coordinator_client::CoordinatorClient;
 /// How long one attempt to connect may take, its handshake included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often a silent connection is probed, and how long an answer may take.
-/// Without probes a vanished machine would be noticed only by call timeouts.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How often a silent connection is probed, and how long an answer may take. A
+/// connection on which nothing comes through any more is so given up after ten
+/// seconds, and a heartbeat over another one still renews a lease of twenty.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// What is spoken within TLS.
 const HTTP_2: &[u8] = b"h2";

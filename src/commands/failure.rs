@@ -1,6 +1,8 @@
 //! How a command ends when it does not end well: what is said, and the exit code.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use crate::coordinator::local_workers::LocalWorkersError;
 use crate::data::{ArrayProblem, DataError, TableProblem};
@@ -78,6 +80,18 @@ impl Failure {
         Self { kind: Kind::Interrupted, message: message.to_string(), hint: None }
     }
 
+    /// The system refuses what belongs to a run.
+    ///
+    /// - `path`: a file or folder of the run directory
+    pub(super) fn of_run(path: &Path, error: &io::Error) -> Self {
+        let hint = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        )
+        .then(|| "free space on its disk, and run the same command again".to_owned());
+        Self { kind: Kind::Store, message: format!("{}: {error}", path.display()), hint }
+    }
+
     /// What is wrong with the data of an experiment, with the line that asks for it.
     pub(super) fn of_data(error: DataError, experiment: &Experiment) -> Self {
         let key = match &error {
@@ -149,9 +163,7 @@ impl From<DataError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let message = format!("the study's store cannot be used: {error}");
-        let hint = "what was acknowledged is kept; free space or mend the file, and run the same \
-                    command again";
-        Self { kind: Kind::Store, message, hint: Some(hint.to_owned()) }
+        Self { kind: Kind::Store, message, hint: Some(error.hint().to_owned()) }
     }
 }
 
@@ -160,9 +172,7 @@ impl From<RunDirectoryError> for Failure {
         let hint = error.hint();
         match error {
             RunDirectoryError::Store(error) => error.into(),
-            RunDirectoryError::Io { .. } => {
-                Self { kind: Kind::Store, message: error.to_string(), hint }
-            }
+            RunDirectoryError::Io { path, source } => Self::of_run(&path, &source),
             RunDirectoryError::InUse { .. }
             | RunDirectoryError::Different { .. }
             | RunDirectoryError::DifferentData { .. }

@@ -37,10 +37,6 @@ pub(super) fn read(run: &Path) -> Result<Stored, Failure> {
     };
     let experiment = experiment::parse(&origin.experiment, &database)?;
     let mut study = Study::new(experiment.settings.clone());
-    let records = store.records()?;
-    study
-        .replay(&records)
-        .map_err(|error| Failure::unexpected(format!("{}: {error}", database.display())))?;
-    let last_record_ms = records.last().map(|record| record.at_ms);
+    let last_record_ms = store.replay(&mut study)?;
     Ok(Stored { experiment, origin, study, last_record_ms })
 }

@@ -360,6 +360,7 @@ impl Search {
 impl Step<'_> {
     fn on_acquire(&mut self, reply_to: ReplyTo, worker: Worker) {
         self.hear_of_worker(&worker);
+        self.end_earlier_call(&worker);
         // An answer that was lost on its way: the same attempt again.
         if let Some(id) = self.search.leases.held_by(&worker) {
             let deadline_ms = self.deadline_ms();
@@ -370,6 +371,19 @@ impl Step<'_> {
         }
         let until_ms = self.now.monotonic_ms + ACQUIRE_HOLD_MS;
         self.search.parked.push_back((reply_to, worker, until_ms));
+    }
+
+    /// A worker asks for one execution at a time. If its earlier call, which it has
+    /// given up, were answered too, that execution would be in nobody's hands.
+    fn end_earlier_call(&mut self, worker: &Worker) {
+        let is_same = |(_, other, _): &(ReplyTo, Worker, u64)| {
+            other.instance == worker.instance && other.name == worker.name
+        };
+        if let Some(index) = self.search.parked.iter().position(is_same)
+            && let Some((reply_to, ..)) = self.search.parked.remove(index)
+        {
+            self.reply(reply_to, Reply::Wait);
+        }
     }
 
     fn on_heartbeat(&mut self, reply_to: ReplyTo, id: AttemptId, worker: &Worker) {

@@ -242,6 +242,8 @@ impl Body {
                             self.waiting.insert(reply_to, sender);
                         }
                         decisions.push(self.search.decide(now, event));
+                        #[cfg(test)]
+                        self.search.check_invariants();
                     }
                     Envelope::Status(sender) => watchers.push(sender),
                     Envelope::Close => is_open = false,

@@ -22,7 +22,7 @@ pub mod local_workers;
 pub mod metrics;
 pub mod placement;
 pub mod service;
-mod transfer;
+pub mod transfer;
 pub mod workers;
 
 pub use decide::{Decision, Event, Planner, Reply, Search};

@@ -457,3 +457,6 @@ impl From<AttemptId> for v1::AttemptId {
         Self { trial: id.trial.0, execution: id.execution, attempt: id.attempt }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,22 @@ impl Drop for Temporary {
     }
 }
 
+/// Removes the files of a folder that were being written when their coordinator was
+/// killed.
+///
+/// # Errors
+///
+/// When the folder cannot be read, or a file not removed.
+pub fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Tells two uploads of the same file apart.
 fn fresh_number() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};

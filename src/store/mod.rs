@@ -2,15 +2,17 @@
 //!
 //! What is kept is the sequence of [`Record`](crate::study::Record)s, appended
 //! in transactions that are on disk when they return (WAL, `synchronous=FULL`).
-//! Nothing is ever changed. `schema.sql` adds views for people who query the
-//! file: `trials`, `attempts`, `measurements`.
+//! Nothing is ever changed. What a crash leaves of a transaction that had not
+//! returned is not there when the file is opened again; what a disk has altered is
+//! refused, as SQLite's pages have no checksums, but records do. `schema.sql` adds
+//! views for people who query the file: `trials`, `attempts`, `measurements`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-use crate::study::Stamped;
+use crate::study::{FoldError, Stamped, Study};
 
 /// Version of the file's format; `PRAGMA user_version`.
 const FORMAT: i64 = 1;
@@ -54,6 +56,53 @@ pub enum StoreError {
         /// What is wrong with its JSON.
         source: serde_json::Error,
     },
+    /// A record is not what was written, or there is none where one was written.
+    #[error("{path}: record {sequence} is {problem}: the file is damaged", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Position of the record, from 1.
+        sequence: i64,
+        /// What has become of it: `missing`.
+        problem: &'static str,
+    },
+    /// The records do not tell a story.
+    #[error("{path}: {source}: the file is damaged", path = path.display())]
+    Fold {
+        /// The file.
+        path: PathBuf,
+        /// The record that does not fit.
+        source: FoldError,
+    },
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        const DAMAGED: &str = "nothing in it was changed; put a copy from before in its place, or save what can be \
+                               read with `sqlite3 study.db .recover`, or start anew with --overwrite";
+        match self {
+            Self::Format { .. } => "use the version of sweep that made it",
+            Self::Record { .. } | Self::Damaged { .. } | Self::Fold { .. } => DAMAGED,
+            Self::Sqlite { source, .. } => match source.sqlite_error_code() {
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED,
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                    "what was acknowledged is kept; make the file and its folder writable, and run \
+                     the same command again"
+                }
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    "what was acknowledged is kept; end the program that holds the file, and run \
+                     the same command again"
+                }
+                // SQLite's errors are many and grow.
+                _ => {
+                    "what was acknowledged is kept; free space on its disk, and run the same \
+                     command again"
+                }
+            },
+        }
+    }
 }
 
 /// What a run was started with.
@@ -82,6 +131,10 @@ impl Store {
             store.create().map_err(fail)?;
         }
         store.check_format()?;
+        if !store.has_checksums()? {
+            let sql = "ALTER TABLE records ADD COLUMN checksum INTEGER";
+            store.connection.execute_batch(sql).map_err(fail)?;
+        }
         store
             .connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
@@ -138,26 +191,54 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When SQLite refuses or a record cannot be read.
+    /// When SQLite refuses, or a record cannot be read or is not what was written.
     pub fn records(&self) -> Result<Vec<Stamped>, StoreError> {
+        let checksum = if self.has_checksums()? { "checksum" } else { "NULL" };
         let mut statement = self
             .connection
-            .prepare("SELECT sequence, at_ms, body FROM records ORDER BY sequence")
+            .prepare(&format!(
+                "SELECT sequence, at_ms, body, {checksum} FROM records ORDER BY sequence"
+            ))
             .map_err(|source| self.sqlite(source))?;
         let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
             .map_err(|source| self.sqlite(source))?;
-        rows.map(|row| {
-            let (sequence, at_ms, body): (i64, i64, String) =
+        let mut records = Vec::new();
+        // Those of an older version come before those that have a checksum.
+        let mut are_checked = false;
+        for (row, expected) in rows.zip(1_i64..) {
+            let (sequence, at_ms, body, checksum): (i64, i64, String, Option<i64>) =
                 row.map_err(|source| self.sqlite(source))?;
+            are_checked |= checksum.is_some();
+            if sequence != expected {
+                return Err(self.damaged(expected, "missing"));
+            }
+            if are_checked && checksum != Some(checksum_of(at_ms, &body)) {
+                return Err(self.damaged(sequence, "not what was written"));
+            }
             let record = serde_json::from_str(&body).map_err(|source| StoreError::Record {
                 path: self.path.clone(),
                 sequence,
                 source,
             })?;
-            Ok(Stamped { at_ms: at_ms.unsigned_abs(), record })
-        })
-        .collect()
+            records.push(Stamped { at_ms: at_ms.unsigned_abs(), record });
+        }
+        Ok(records)
+    }
+
+    /// Folds all records into a study that has none yet.
+    ///
+    /// Returns when the last of them was made, milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::records`], and when the records do not fit each other.
+    pub fn replay(&self, study: &mut Study) -> Result<Option<u64>, StoreError> {
+        let records = self.records()?;
+        study
+            .replay(&records)
+            .map_err(|source| StoreError::Fold { path: self.path.clone(), source })?;
+        Ok(records.last().map(|last| last.at_ms))
     }
 
     /// Appends records in one transaction, which is on disk on return.
@@ -171,12 +252,14 @@ impl Store {
         let transaction = self.connection.transaction().map_err(fail)?;
         {
             let mut insert = transaction
-                .prepare_cached("INSERT INTO records (at_ms, body) VALUES (?1, ?2)")
+                .prepare_cached("INSERT INTO records (at_ms, body, checksum) VALUES (?1, ?2, ?3)")
                 .map_err(fail)?;
             for Stamped { at_ms, record } in records {
                 let body = serde_json::to_string(record)
                     .expect("a record has string keys and no other way to fail");
-                insert.execute(params![at_ms.cast_signed(), body]).map_err(fail)?;
+                let at_ms = at_ms.cast_signed();
+                let checksum = checksum_of(at_ms, &body);
+                insert.execute(params![at_ms, body, checksum]).map_err(fail)?;
             }
         }
         transaction.commit().map_err(fail)
@@ -202,10 +285,31 @@ impl Store {
         ))
     }
 
+    /// Files of older versions have none before they are taken up again.
+    fn has_checksums(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) FROM pragma_table_info('records') WHERE name = 'checksum'";
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(|source| self.sqlite(source))
+    }
+
     fn sqlite(&self, source: rusqlite::Error) -> StoreError {
         StoreError::Sqlite { path: self.path.clone(), source }
     }
+
+    fn damaged(&self, sequence: i64, problem: &'static str) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), sequence, problem }
+    }
 }
+
+/// CRC-32 of a record as it is kept.
+fn checksum_of(at_ms: i64, body: &str) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&at_ms.to_le_bytes());
+    hasher.update(body.as_bytes());
+    hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod power_loss;
 
 #[cfg(test)]
 mod tests {
@@ -305,6 +409,46 @@ mod tests {
             query("SELECT group_concat(epoch || ' ' || metric || ' ' || value) FROM measurements"),
             "1 val_loss 1.5,1 val_accuracy 0.25"
         );
+    }
+
+    #[test]
+    fn a_file_without_checksums_is_read_and_gone_on_with() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("study.db");
+        let mut store = Store::open(&path).expect("a new store");
+        store.append(&records()[..2]).expect("appended");
+        drop(store);
+        let connection = Connection::open(&path).expect("the file");
+        connection.execute_batch("ALTER TABLE records DROP COLUMN checksum").expect("dropped");
+        drop(connection);
+        let reader = Store::open_to_read(&path).expect("the store");
+        assert_eq!(reader.records().expect("records"), records()[..2]);
+        drop(reader);
+        let mut store = Store::open(&path).expect("the store");
+        store.append(&records()[2..]).expect("appended");
+        assert_eq!(store.records().expect("records"), records());
+    }
+
+    #[test]
+    fn records_that_are_not_what_was_written_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("study.db");
+        for (harm, problem) in [
+            ("UPDATE records SET body = replace(body, '32', '33')", "2 is not what was written"),
+            ("UPDATE records SET at_ms = 9 WHERE sequence = 3", "3 is not what was written"),
+            ("UPDATE records SET checksum = NULL WHERE sequence = 4", "4 is not what was written"),
+            ("DELETE FROM records WHERE sequence = 2", "2 is missing"),
+        ] {
+            let mut store = Store::open(&path).expect("a new store");
+            store.append(&records()).expect("appended");
+            store.connection.execute_batch(harm).expect("harmed");
+            let error = store.records().expect_err(harm);
+            let expected = format!("{}: record {problem}: the file is damaged", path.display());
+            assert_eq!(error.to_string(), expected);
+            assert!(error.hint().starts_with("nothing in it was changed"));
+            drop(store);
+            std::fs::remove_file(&path).expect("removed");
+        }
     }
 
     #[test]

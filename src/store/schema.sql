@@ -12,7 +12,8 @@ CREATE TABLE records (
     at_ms INTEGER NOT NULL,          -- milliseconds since the Unix epoch
     body TEXT NOT NULL,              -- JSON
     kind TEXT AS (json_extract(body, '$.kind')) VIRTUAL,
-    trial INTEGER AS (coalesce(json_extract(body, '$.id.trial'), json_extract(body, '$.trial'))) VIRTUAL
+    trial INTEGER AS (coalesce(json_extract(body, '$.id.trial'), json_extract(body, '$.trial'))) VIRTUAL,
+    checksum INTEGER                 -- CRC-32 of at_ms and body; null in older files
 );
 
 CREATE INDEX records_by_kind ON records (kind, trial);

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::coordinator::local_workers::{self, LocalWorkers, LocalWorkersError};
 use crate::coordinator::metrics::Metrics;
 use crate::coordinator::placement::PATIENCE_MS;
 use crate::coordinator::service::Service;
+use crate::coordinator::transfer::remove_unfinished;
 use crate::data::Prepared;
 use crate::metrics_server::Site;
 use crate::plan::ExperimentPlan;
@@ -93,15 +94,16 @@ impl Running<'_> {
                 .with_hint("choose another port with --listen, or leave it out for a free one")
         })?;
         let address = listener.local_addr().map_err(Failure::unexpected)?;
+        // Whoever knows the address may ask this process to leave.
+        let mut signals = Signals::listen()?;
         self.directory.set_address(&self.opening.local(address)?)?;
         let metrics_listener = match self.arguments.metrics {
             Some(address) => Some(listen_for_metrics(address).await?),
             None => None,
         };
-        let mut signals = Signals::listen()?;
         let screen = Screen::new(Progress::new(self.arguments.progress.into()));
         let earlier_line = self.line();
-        if self.open.listen.is_some() {
+        if self.is_open() {
             screen.message(&self.opening.announce(address)?);
         }
         let mut slurm = match self.request {
@@ -116,7 +118,7 @@ impl Running<'_> {
         };
 
         let publisher = Publisher::start(publication, screen.clone());
-        let lost = tidy_checkpoints(self.directory, &study)?;
+        let lost = tidy(self.directory, &study)?;
         let metrics = Metrics::new(&study.settings.study);
         let dispatcher = self.dispatcher(study, store, plan, publisher, metrics.clone());
         if let Some(listener) = metrics_listener {
@@ -152,7 +154,10 @@ impl Running<'_> {
             std::process::exit(130);
         });
         match reason {
-            Reason::Over if self.open.listen.is_some() => tokio::time::sleep(LINGER).await,
+            // When the store has failed there is nothing to tell: workers are to try again.
+            Reason::Over if self.is_open() && *dispatcher.phase.borrow() == Phase::Over => {
+                tokio::time::sleep(LINGER).await;
+            }
             Reason::Over => {}
             Reason::Interrupted | Reason::NoWorkers(_) => {
                 // Nobody may be left to tell.
@@ -215,6 +220,11 @@ impl Running<'_> {
         self.open.listen.map(|_| patience_ms)
     }
 
+    /// Whether workers of elsewhere may join.
+    fn is_open(&self) -> bool {
+        self.open.listen.is_some()
+    }
+
     fn lease_ms(&self) -> u64 {
         self.arguments.lease * 1000
     }
@@ -263,7 +273,7 @@ impl Running<'_> {
                     match left {
                         Ok(()) => {}
                         // With an open port, others may still come.
-                        Err(error) if self.open.listen.is_some() => {
+                        Err(error) if self.is_open() => {
                             screen.message(&format!("warning: {error}"));
                         }
                         Err(error) => return Reason::NoWorkers(error.into()),
@@ -309,16 +319,17 @@ async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Failure>
     })
 }
 
-/// Removes what no record of the study names among its checkpoints. Returns
-/// those that are recorded, but not there.
-pub(super) fn tidy_checkpoints(
-    directory: &RunDirectory,
-    study: &Study,
-) -> Result<Vec<CheckpointId>, Failure> {
-    let folder = directory.checkpoints();
-    CheckpointFiles::new(folder.clone())
-        .tidy(study)
-        .map_err(|error| Failure::unexpected(format!("{}: {error}", folder.display())))
+/// Removes what no record of the study names among its checkpoints, and weights that
+/// were on their way to a coordinator that has ended. Returns the checkpoints that
+/// are recorded, but not there.
+pub(super) fn tidy(directory: &RunDirectory, study: &Study) -> Result<Vec<CheckpointId>, Failure> {
+    let fail = |folder: &Path| {
+        let folder = folder.to_owned();
+        move |error| Failure::of_run(&folder, &error)
+    };
+    let (weights, checkpoints) = (directory.weights(), directory.checkpoints());
+    remove_unfinished(&weights).map_err(fail(&weights))?;
+    CheckpointFiles::new(checkpoints.clone()).tidy(study).map_err(fail(&checkpoints))
 }
 
 /// SIGINT and SIGTERM: a person's Ctrl-C, or a scheduler's wish.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use self::live::{Reason, Running, tidy_checkpoints};
+use self::live::{Reason, Running, tidy};
 use self::opening::OpenArgs;
 use super::{ExperimentArgs, Failure, worker};
 use crate::coordinator::local_workers;
@@ -153,9 +153,7 @@ pub(super) fn execute(arguments: &RunArgs, request: Option<&Request>) -> Result<
     }
 
     let mut study = Study::new(experiment.settings.clone());
-    study.replay(&store.records()?).map_err(|error| {
-        Failure::unexpected(format!("{}: {error}", directory.path().join("study.db").display()))
-    })?;
+    store.replay(&mut study)?;
     let plan = ExperimentPlan::new(experiment, &prepared);
     let publication = Publication::new(plan.clone(), origin, directory.path().to_owned());
 
@@ -170,7 +168,7 @@ pub(super) fn execute(arguments: &RunArgs, request: Option<&Request>) -> Result<
             runtime.block_on(SlurmWorkers::clear(&request.slurm, &directory, say))?;
         }
         // Lost ones matter only if the study goes on, and are looked for then.
-        let _lost = tidy_checkpoints(&directory, &study)?;
+        let _lost = tidy(&directory, &study)?;
         publication.publish(&study)?;
         logging::note(message);
         return conclude(&study, plan.space(), &directory);
@@ -190,7 +188,7 @@ pub(super) fn execute(arguments: &RunArgs, request: Option<&Request>) -> Result<
     runtime.shutdown_background();
     let ending = ending?;
     // What was on its way when the last worker left is nobody's any more.
-    let _lost = tidy_checkpoints(&directory, &ending.study)?;
+    let _lost = tidy(&directory, &ending.study)?;
     publication.publish(&ending.study)?;
     match ending.reason {
         Reason::Over => conclude(&ending.study, publication.space(), &directory),

@@ -218,7 +218,8 @@ impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
         match error {
             KeysError::File(_) | KeysError::Unusable { .. } => Self::bad_input(error),
-            KeysError::Io { .. } | KeysError::Made(_) => Self::unexpected(error),
+            KeysError::Io { path, source } => Self::of_run(&path, &source),
+            KeysError::Made(_) => Self::unexpected(error),
         }
     }
 }

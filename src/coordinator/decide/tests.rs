@@ -352,6 +352,19 @@ fn a_lost_answer_to_acquire_is_given_again() {
 }
 
 #[test]
+fn a_worker_that_asks_twice_gets_one_execution() {
+    let mut script = Script::new(Settings { max_trials: 1, ..settings() }, units(20, 90));
+    assert_eq!(script.acquire("a"), Some(id(0, 0, 1)));
+    let ask = |reply_to| Event::Acquire { reply_to, worker: worker("b") };
+    assert_eq!(script.event(ask(ReplyTo(70))), [], "held");
+    // Over another connection: the first one has gone without a word.
+    assert_eq!(script.event(ask(ReplyTo(71))), [(ReplyTo(70), Reply::Wait)]);
+    let replies = script.pass(LEASE_MS);
+    assert!(matches!(replies[..], [(ReplyTo(71), Reply::Assigned { .. })]), "{replies:?}");
+    assert_eq!(script.search.leases.all(), [id(0, 0, 2)]);
+}
+
+#[test]
 fn an_error_is_retried_and_then_fails_the_trial() {
     let mut script = Script::new(settings(), units(20, 90));
     script.acquire("a");
