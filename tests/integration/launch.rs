@@ -36,6 +36,10 @@ for ((task = 1; task <= count; task++)); do
         setsid "$@" >>"$log" 2>&1 </dev/null &
     echo $! >"$FAKE/$job/$task"
 done
+if [[ -e $FAKE/breaks ]]; then
+    rm -r "${1%/slurm/*}/checkpoints"
+    touch "${1%/slurm/*}/checkpoints"
+fi
 echo "$job"
 "#;
 
@@ -66,6 +70,7 @@ done
 const SCANCEL: &str = r#"#!/bin/bash
 printf 'scancel %s\n' "$*" >>"$FAKE/calls"
 job=${!#}
+[[ ! -e $FAKE/is-deaf ]] || exit 0
 for file in "$FAKE/$job"/[0-9]*; do
     process=$(<"$file")
     if [[ $process == PENDING ]]; then echo CANCELLED >"$file"; continue; fi
@@ -209,6 +214,31 @@ fn an_interrupted_study_cancels_its_job_and_loses_nothing() {
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(cluster.calls("sbatch").len(), 2);
     cluster.assert_same_results();
+}
+
+#[test]
+fn a_job_is_cancelled_however_the_run_ends() {
+    let cluster = Cluster::new();
+    fs::write(cluster.workplace.path("fake/breaks"), "").expect("written");
+    let (code, stderr) = outcome(cluster.launch(0, &[]));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(error(&stderr).contains("runs/toy/checkpoints: Not a directory"), "{stderr}");
+    assert_eq!(cluster.calls("scancel"), ["--quiet 4711"]);
+    assert!(!cluster.remembers());
+}
+
+#[test]
+fn who_does_not_want_to_wait_for_checkpoints_need_not() {
+    let cluster = Cluster::new();
+    fs::write(cluster.workplace.path("fake/is-deaf"), "").expect("written");
+    let mut running = Running::start(cluster.launch(100, &[]));
+    running.wait_for("epoch", 1);
+    running.signal("TERM");
+    running.wait_for("slurm: waiting for checkpoints of 2 workers", 1);
+    running.signal("TERM");
+    let (code, _, stderr) = running.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    assert_eq!(cluster.calls("scancel"), ["--quiet 4711"]);
 }
 
 #[test]

@@ -223,3 +223,25 @@ impl From<KeysError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_port_of_an_earlier_start_is_in_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::lock(&folder.path().join("run"), false).unwrap();
+        assert_eq!(earlier_port(&directory), 0);
+        for (line, port) in [
+            ("sweep://node-1:40123/abcdefghijklmnop\n", 40123),
+            ("http://[::1]:7077/abcdefghijklmnop\n", 7077),
+            ("nonsense", 0),
+        ] {
+            std::fs::write(directory.join_line(), line).unwrap();
+            assert_eq!(earlier_port(&directory), port, "{line}");
+        }
+    }
+}
