@@ -306,7 +306,8 @@ fn results_can_be_read_while_the_study_goes_on() {
     let results: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let trials = results["trials"].as_array().expect("trials");
     assert!(trials.iter().any(|trial| trial["state"] == "completed"), "{results}");
-    assert!(trials.iter().any(|trial| trial["state"] == "running"), "{results}");
+    // Between two trials none may be running.
+    assert!(results["ended"].is_null() && trials.len() < 8, "{results}");
     running.signal("KILL");
     running.end();
 }

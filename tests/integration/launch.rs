@@ -221,7 +221,7 @@ fn a_job_is_cancelled_however_the_run_ends() {
     let cluster = Cluster::new();
     fs::write(cluster.workplace.path("fake/breaks"), "").expect("written");
     let (code, stderr) = outcome(cluster.launch(0, &[]));
-    assert_eq!(code, Some(1), "{stderr}");
+    assert_eq!(code, Some(4), "{stderr}");
     assert!(error(&stderr).contains("runs/toy/checkpoints: Not a directory"), "{stderr}");
     assert_eq!(cluster.calls("scancel"), ["--quiet 4711"]);
     assert!(!cluster.remembers());
