@@ -99,6 +99,8 @@ enum Envelope {
     Status(oneshot::Sender<Status>),
     /// Decide what came before, and end.
     Close,
+    /// The same, because what belongs into the run cannot be kept.
+    Fail(StoreError),
 }
 
 /// Both clocks.
@@ -159,6 +161,15 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.events.send(Envelope::Status(sender)).await.map_err(|_| Ending)?;
         receiver.await.map_err(|_| Ending)
+    }
+
+    /// Ends the dispatcher as if its store had refused.
+    ///
+    /// # Errors
+    ///
+    /// When the dispatcher has ended.
+    pub async fn fail(&self, error: StoreError) -> Result<(), Ending> {
+        self.events.send(Envelope::Fail(error)).await.map_err(|_| Ending)
     }
 
     /// How many events wait for the dispatcher.
@@ -235,6 +246,7 @@ impl Body {
             let mut is_open = batch.is_some();
             let mut decisions = Vec::new();
             let mut watchers = Vec::new();
+            let mut failed = None;
             for envelope in batch.unwrap_or_default() {
                 match envelope {
                     Envelope::Event { event, reply } => {
@@ -247,11 +259,16 @@ impl Body {
                     }
                     Envelope::Status(sender) => watchers.push(sender),
                     Envelope::Close => is_open = false,
+                    Envelope::Fail(error) => failed = Some(error),
                 }
             }
             decisions.push(self.search.decide(now, Event::Tick));
             self.carry_out(decisions)?;
             self.tell(watchers);
+            if let Some(error) = failed {
+                self.phase.send_replace(Phase::StoreFailed);
+                return Err(error);
+            }
             if !is_open {
                 return Ok(self.search.study().clone());
             }

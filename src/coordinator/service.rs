@@ -22,9 +22,10 @@ use super::decide::{Event, Reply};
 use super::dispatcher::{Ending, Handle};
 use super::door::Door;
 use super::leases::Worker;
-use super::transfer;
+use super::transfer::{self, Refusal};
 use crate::results::best::weights_file;
 use crate::status::Machine;
+use crate::store::StoreError;
 use crate::study::{AttemptId, Checkpoint, CheckpointId, Measurement, Outcome, TrialId};
 
 /// Heartbeats a lease lasts through: one lost call does not end it.
@@ -114,6 +115,20 @@ impl Service {
             self.checkpoints.remove(name);
         }
         Ok(())
+    }
+
+    /// What a worker is told whose weights were not taken in. Without them no
+    /// execution ends: where the disk is to blame, the coordinator does, as it does
+    /// when its store cannot be written.
+    async fn weights_refused(&self, refusal: Refusal) -> Status {
+        match refusal {
+            Refusal::Sender(status) => status,
+            Refusal::System { path, source } => {
+                // One that is ending already needs no telling.
+                let _ = self.handle.fail(StoreError::File { path, source }).await;
+                Ending.into()
+            }
+        }
     }
 
     async fn verdict(
@@ -240,7 +255,10 @@ impl Coordinator for Service {
         match content {
             uploaded_file::Content::Weights(v1::BestWeights {}) => {
                 let path = self.weights.join(weights_file(id));
-                transfer::receive(&path, &file.sha256, first.data, chunks).await?;
+                let received = transfer::receive(&path, &file.sha256, first.data, chunks).await;
+                if let Err(refusal) = received {
+                    return Err(self.weights_refused(refusal).await);
+                }
             }
             uploaded_file::Content::Checkpoint(v1::Position { epoch, step }) => {
                 let name = checked_name(id, epoch, step)?;

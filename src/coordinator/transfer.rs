@@ -3,6 +3,7 @@
 //! A file that comes in is written beside its place, and moved there when it
 //! was whole: whoever finds a file finds all of it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,39 @@ pub(super) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// Ending of the names of files that are being written.
 pub(super) const UNFINISHED: &str = "tmp";
+
+/// Why an upload was not taken in.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Because of what was sent, or of the way that it came.
+    Sender(Status),
+    /// Because the system refused.
+    System {
+        /// What it was about.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::Sender(status)
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Sender(status) => status,
+            Refusal::System { path, source } => {
+                tracing::error!("{}: {source}", path.display());
+                // Workers try again: there may be space again.
+                Self::unavailable(format!("the coordinator cannot keep the file: {source}"))
+            }
+        }
+    }
+}
 
 /// Takes in an upload of which the first chunk was read already.
 ///
@@ -36,28 +70,25 @@ pub(super) async fn receive(
     sha256: &str,
     first: Vec<u8>,
     mut chunks: Streaming<UploadChunk>,
-) -> Result<u64, Status> {
-    let internal = |error: std::io::Error| {
-        tracing::error!("{}: {error}", path.display());
-        Status::unavailable(format!("the coordinator cannot keep the file: {error}"))
-    };
+) -> Result<u64, Refusal> {
+    let system = |source| Refusal::System { path: path.to_owned(), source };
     let temporary = Temporary(path.with_added_extension(format!("{:016x}.tmp", fresh_number())));
-    let mut file = File::create(&temporary.0).await.map_err(internal)?;
+    let mut file = File::create(&temporary.0).await.map_err(system)?;
     let mut hasher = Sha256::new();
     let mut bytes = 0_u64;
     let mut data = first;
     loop {
         bytes += data.len() as u64;
         if bytes > MAX_FILE_BYTES {
-            return Err(Status::invalid_argument(format!(
-                "the file has more than {MAX_FILE_BYTES} bytes"
-            )));
+            let message = format!("the file has more than {MAX_FILE_BYTES} bytes");
+            return Err(Status::invalid_argument(message).into());
         }
         hasher.update(&data);
-        file.write_all(&data).await.map_err(internal)?;
+        file.write_all(&data).await.map_err(system)?;
         match chunks.message().await? {
             Some(UploadChunk { file: Some(_), .. }) => {
-                return Err(Status::invalid_argument("only the first chunk says which file it is"));
+                let message = "only the first chunk says which file it is";
+                return Err(Status::invalid_argument(message).into());
             }
             Some(chunk) => data = chunk.data,
             None => break,
@@ -65,16 +96,17 @@ pub(super) async fn receive(
     }
     let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     if digest != sha256 {
-        return Err(Status::data_loss("the file does not have the digest it was sent with"));
+        let message = "the file does not have the digest it was sent with";
+        return Err(Status::data_loss(message).into());
     }
-    file.sync_all().await.map_err(internal)?;
-    tokio::fs::rename(&temporary.0, path).await.map_err(internal)?;
+    file.sync_all().await.map_err(system)?;
+    tokio::fs::rename(&temporary.0, path).await.map_err(system)?;
     // A record of the file may follow; it must not outlive the file's name.
     if cfg!(unix)
         && let Some(folder) = path.parent()
     {
-        let folder = File::open(folder).await.map_err(internal)?;
-        folder.sync_all().await.map_err(internal)?;
+        let folder = File::open(folder).await.map_err(system)?;
+        folder.sync_all().await.map_err(system)?;
     }
     Ok(bytes)
 }
@@ -94,7 +126,7 @@ impl Drop for Temporary {
 /// # Errors
 ///
 /// When the folder cannot be read, or a file not removed.
-pub fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == UNFINISHED) {
@@ -129,6 +161,6 @@ pub(super) async fn send_file<T>(
 }
 
 /// What a worker is told when a file cannot be read; it tries again.
-pub(super) fn unreadable(error: std::io::Error) -> Status {
+pub(super) fn unreadable(error: io::Error) -> Status {
     Status::unavailable(format!("the coordinator cannot read the file: {error}"))
 }

@@ -66,6 +66,14 @@ pub enum StoreError {
         /// What has become of it: `missing`.
         problem: &'static str,
     },
+    /// A file that belongs to the study, beside the store, cannot be written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The records do not tell a story.
     #[error("{path}: {source}: the file is damaged", path = path.display())]
     Fold {
@@ -80,10 +88,14 @@ impl StoreError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
-        const DAMAGED: &str = "nothing in it was changed; put a copy from before in its place, or save what can be \
-                               read with `sqlite3 study.db .recover`, or start anew with --overwrite";
+        const DAMAGED: &str = "nothing in it was changed; put a copy from before in its place, or \
+                               save what can be read with `sqlite3 study.db .recover`, or start \
+                               anew with --overwrite";
+        const FULL: &str =
+            "what was acknowledged is kept; free space on its disk, and run the same command again";
         match self {
             Self::Format { .. } => "use the version of sweep that made it",
+            Self::File { .. } => FULL,
             Self::Record { .. } | Self::Damaged { .. } | Self::Fold { .. } => DAMAGED,
             Self::Sqlite { source, .. } => match source.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED,
@@ -96,10 +108,7 @@ impl StoreError {
                      the same command again"
                 }
                 // SQLite's errors are many and grow.
-                _ => {
-                    "what was acknowledged is kept; free space on its disk, and run the same \
-                     command again"
-                }
+                _ => FULL,
             },
         }
     }

@@ -425,6 +425,27 @@ async fn files_that_do_not_fit_their_digest_are_refused() {
 /// Of the worker that [`acquire`] leases to.
 pub(crate) const INSTANCE: u64 = 1;
 
+#[tokio::test]
+async fn a_disk_that_takes_no_weights_ends_the_coordinator_and_loses_nothing() {
+    let site = Site::open().await;
+    let mut client = site.client().await;
+    let id = acquire(&mut client).await.id;
+    let measurements = vec![v1::Measurement { epoch: 1, ..Default::default() }];
+    let report = v1::ReportRequest { id, instance: INSTANCE, measurements };
+    client.report(report).await.expect("measured");
+    std::fs::remove_dir(site.folder.path().join("weights")).expect("removed");
+    let chunk = chunk(id, &[1, 2, 3], Content::Weights(v1::BestWeights {}));
+    let refused = client.upload(tokio_stream::iter([chunk])).await.expect_err("no place for it");
+    assert_eq!(refused.code(), Code::Unavailable, "the worker tries again: {refused}");
+    let error = site.dispatcher.close().await.expect_err("it has ended");
+    assert!(error.to_string().contains("weights/trial-0-execution-0-attempt-1"), "{error}");
+    assert!(error.hint().contains("free space"));
+    let stored = Store::open(&site.folder.path().join("study.db")).expect("the store");
+    let mut again = Study::new(settings());
+    stored.replay(&mut again).expect("what was acknowledged");
+    assert_eq!(again.trials[0].executions[0].attempts[0].measurements.len(), 1);
+}
+
 /// A file in one chunk.
 pub(crate) fn chunk(id: Option<v1::AttemptId>, data: &[u8], content: Content) -> v1::UploadChunk {
     let sha256 = Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect();
