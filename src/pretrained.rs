@@ -13,6 +13,7 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use sha2::{Digest as _, Sha256};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::mobilenet_v2::{Architecture, is_passed_over};
 use sweep_proto::shape::{LayerSummary, ShapeError};
 use sweep_proto::v1::layer::Kind;
@@ -155,7 +156,7 @@ impl Inspected {
             .map(|(name, view)| (name, view.shape().to_vec()));
         Ok(Self {
             tensors: tensors.collect(),
-            digest: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hexadecimal(&Sha256::digest(&bytes)),
             path: path.canonicalize().map_err(io)?,
         })
     }
@@ -257,8 +258,7 @@ mod tests {
         let mut completed = model(&path, 0.1);
         files.complete(&mut completed, &[]).unwrap();
         let text = format!("{completed:?}");
-        let digest = Sha256::digest(fs::read(&path).unwrap());
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hexadecimal(&Sha256::digest(fs::read(&path).unwrap()));
         assert!(text.contains(&digest), "{text}");
     }
 

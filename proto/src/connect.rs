@@ -41,7 +41,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// What is spoken within TLS.
-const HTTP_2: &[u8] = b"h2";
+pub const HTTP_2: &[u8] = b"h2";
 
 /// A client that presents its token with every call.
 pub type Client = CoordinatorClient<InterceptedService<Channel, Bearer>>;

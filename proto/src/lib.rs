@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod connect;
+pub mod digest;
 pub mod head;
 pub mod labels;
 pub mod memory;

@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
+use crate::digest::hexadecimal;
+
 /// Random bytes of a token that is drawn.
 const TOKEN_BYTES: usize = 32;
 
@@ -109,10 +111,6 @@ impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&hexadecimal(&self.0))
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

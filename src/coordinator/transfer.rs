@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::v1::UploadChunk;
 use sweep_proto::{CHUNK_BYTES, MAX_FILE_BYTES};
 use tokio::fs::File;
@@ -94,7 +95,7 @@ pub(super) async fn receive(
             None => break,
         }
     }
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hexadecimal(&hasher.finalize());
     if digest != sha256 {
         let message = "the file does not have the digest it was sent with";
         return Err(Status::data_loss(message).into());

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sweep_proto::digest::hexadecimal;
 
 use super::ahead::lengths;
 use super::error::io_error;
@@ -158,7 +159,7 @@ fn digest(settings: &DataSettings, input: &dyn Input) -> String {
 
 /// Lower-case hexadecimal digits of a finished hash.
 pub(super) fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hasher.finalize())
 }
 
 /// The manifest of a folder that has all its arrays at their full lengths.

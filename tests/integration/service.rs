@@ -16,6 +16,7 @@ use sweep::results::weights_file;
 use sweep::space::{HyperParameter, HyperParameters, Kind, Numerical, Sampling, Space};
 use sweep::store::Store;
 use sweep::study::{AttemptId, Direction, Objective, Settings, Stage, Study, TrialState};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::v1::coordinator_client::CoordinatorClient;
 use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::v1::{self, layer};
@@ -448,7 +449,7 @@ async fn a_disk_that_takes_no_weights_ends_the_coordinator_and_loses_nothing() {
 
 /// A file in one chunk.
 pub(crate) fn chunk(id: Option<v1::AttemptId>, data: &[u8], content: Content) -> v1::UploadChunk {
-    let sha256 = Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hexadecimal(&Sha256::digest(data));
     let file = v1::UploadedFile { id, instance: INSTANCE, sha256, content: Some(content) };
     v1::UploadChunk { file: Some(file), data: data.to_vec() }
 }

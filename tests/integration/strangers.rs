@@ -15,6 +15,7 @@ use sweep::coordinator::door::keys::Identity;
 use sweep::oracle::RandomSearch;
 use sweep_proto::address::{Address, Security};
 use sweep_proto::connect::{self, Client, Credentials};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::secret::Token;
 use sweep_proto::v1;
 use tokio::task::spawn_blocking;
@@ -76,7 +77,7 @@ async fn without_the_token_nobody_is_heard() {
     let plain = knock(&mut client(&site, Some(token()), Security::Plain, &none)).await;
     assert_ne!(plain.expect_err("refused").code(), Code::NotFound);
     let wrong: [u8; 32] = [7; 32];
-    let print = wrong.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let print = hexadecimal(&wrong);
     let pinned = Security::Pinned(print.parse().expect("a fingerprint"));
     let distrusted = knock(&mut client(&site, Some(token()), pinned, &none)).await;
     let distrusted = distrusted.expect_err("another certificate");

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use sweep_proto::connect::HTTP_2;
 use sweep_proto::connect::{ConnectError, authorities, certificates, private_key};
 use sweep_proto::secret::{Fingerprint, Token, TokenError};
 use tokio_rustls::rustls::crypto::ring;
@@ -17,9 +18,6 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{self, ServerConfig};
-
-/// What is spoken within TLS.
-const HTTP_2: &[u8] = b"h2";
 
 /// Files in a run's folder.
 const CERTIFICATE: &str = "certificate.pem";

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use sweep_proto::digest::hexadecimal;
 
 use super::*;
 use crate::space::{Condition, HyperParameter, HyperParameters, Numerical, Space};
@@ -142,7 +143,7 @@ fn random_search_equals_keras_tuner() {
             serde_json::from_value(trial["values"].clone()).expect("an assignment");
         assert_eq!(drawn, expected, "trial {}", trial["id"]);
         assert_eq!(state, trial["seed_state_after"].as_u64().expect("a state"));
-        let digest: String = drawn.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hexadecimal(&drawn.digest());
         assert_eq!(digest, trial["hash"].as_str().expect("a hash"));
         conditional += usize::from(values.contains_key("momentum"));
     }

@@ -10,9 +10,9 @@ use sweep_proto::v1::{self, CheckpointChunk, FetchCheckpointRequest};
 use tracing::info;
 
 use crate::fetching::{FetchError, Sink, fetch};
-use crate::hex::hex;
 use crate::link::{Call, Link};
 use crate::trainer::Checkpoint;
+use sweep_proto::digest::hexadecimal;
 
 /// A checkpoint that is not what the assignment says.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +88,7 @@ impl Sink for Arriving<'_> {
         if self.bytes.len() as u64 != *expected {
             return Err(CheckpointError::Size { expected: *expected });
         }
-        let found = hex(&self.digest.finalize_reset());
+        let found = hexadecimal(&self.digest.finalize_reset());
         if found != *sha256 {
             return Err(CheckpointError::Checksum { expected: sha256.clone(), found });
         }

@@ -25,9 +25,9 @@ use self::arriving::{Arriving, BYTES_LIMIT, FILES_LIMIT};
 use self::locks::Purpose;
 use crate::error::CallError;
 use crate::fetching::{FetchError, fetch};
-use crate::hex::is_digest;
 use crate::link::{Call, Link};
 use crate::size::shown;
+use sweep_proto::digest::is_digest;
 
 const MANIFEST: &str = "manifest.json";
 

@@ -33,7 +33,6 @@ mod checkpoint;
 mod dataset;
 mod error;
 mod fetching;
-mod hex;
 mod link;
 mod log;
 mod process;

@@ -20,8 +20,8 @@ use tonic::{Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::error::CallError;
-use crate::hex::hex;
 use crate::retry::{Backoff, Failures, may_pass};
+use sweep_proto::digest::hexadecimal;
 
 /// How long an answer to `Acquire` may take: the coordinator holds it back for
 /// about 20 s.
@@ -132,7 +132,7 @@ impl Link {
         content: uploaded_file::Content,
         bytes: Vec<u8>,
     ) -> Result<(), CallError> {
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = hexadecimal(&Sha256::digest(&bytes));
         let file = UploadedFile {
             id: Some(id),
             instance: self.worker.instance,

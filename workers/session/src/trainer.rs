@@ -10,7 +10,7 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use sweep_proto::v1::{FailureKind, Measurement, Specification};
 
-use crate::hex::hex;
+use sweep_proto::digest::hexadecimal;
 
 /// One execution to train.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Execution {
         let digest = Sha256::new()
             .chain_update(self.seed.to_le_bytes())
             .chain_update(specification.encode_to_vec());
-        hex(&digest.finalize())
+        hexadecimal(&digest.finalize())
     }
 }
 

@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sha2::{Digest as _, Sha256};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::uploaded_file::Content;
 use sweep_proto::{MAX_EPOCHS, VERSION, v1};
@@ -250,7 +251,7 @@ fn offset() -> impl Strategy<Value = u64> {
 }
 
 fn digest_of(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(data))
 }
 
 impl Message {

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Cache, DatasetError, MANIFEST, holds, io_error, room};
 use crate::fetching::Sink;
-use crate::hex::hex;
+use sweep_proto::digest::hexadecimal;
 
 /// Most files in a dataset; it has a handful.
 pub(super) const FILES_LIMIT: usize = 256;
@@ -257,7 +257,7 @@ fn hidden(folder: &Path, name: &str) -> PathBuf {
 fn hash(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(hex(&hasher.finalize()))
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// Whether a name from the network is safe as the name of a file.
@@ -281,7 +281,7 @@ mod tests {
 
     /// A chunk; the last one of its file if it has the whole file's content.
     fn chunk(file: &str, data: &[u8], whole: Option<&[u8]>) -> DatasetChunk {
-        let sha256 = whole.map_or_else(String::new, |whole| hex(&Sha256::digest(whole)));
+        let sha256 = whole.map_or_else(String::new, |whole| hexadecimal(&Sha256::digest(whole)));
         DatasetChunk { file: file.to_owned(), data: data.to_vec(), sha256, total_bytes: TOTAL }
     }
 

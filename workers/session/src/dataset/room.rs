@@ -12,8 +12,8 @@ use tracing::{info, warn};
 
 use super::locks::{self, Purpose, Try, try_lock};
 use super::{DatasetError, io_error, staging_digest};
-use crate::hex::is_digest;
 use crate::size::shown;
+use sweep_proto::digest::is_digest;
 
 /// What is to be left free on the disk beside the dataset.
 const RESERVE: u64 = 64 << 20;

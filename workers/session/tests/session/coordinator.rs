@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::v1::acquire_response::Answer;
 use sweep_proto::v1::complete_request::Outcome;
 use sweep_proto::v1::coordinator_server::{Coordinator, CoordinatorServer};
@@ -420,5 +421,5 @@ fn stream<T: Send + 'static>(
 
 /// Lower-case hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
 }

@@ -2,6 +2,7 @@
 
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest as _, Sha256};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::mobilenet_v2::Architecture;
 use sweep_proto::v1::layer::Kind as LayerKind;
 use sweep_proto::v1::{Layer, MobileNetV2, WeightsFile};
@@ -33,7 +34,7 @@ fn a_weights_file_of_torchvision_gives_torchvisions_outputs() {
     std::fs::write(&path, &bytes).expect("the folder is writable");
     let weights = WeightsFile {
         path: path.to_string_lossy().into_owned(),
-        digest: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: hexadecimal(&Sha256::digest(&bytes)),
     };
 
     let options = MobileNetV2 { alpha: 0.1, trainable: false, weights: Some(weights) };

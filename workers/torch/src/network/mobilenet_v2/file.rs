@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
 use sha2::{Digest, Sha256};
+use sweep_proto::digest::hexadecimal;
 use sweep_proto::mobilenet_v2::is_passed_over;
 use sweep_proto::v1::WeightsFile;
 use tch::{Kind, TchError, Tensor};
@@ -103,17 +104,12 @@ fn checked_bytes(file: &WeightsFile, path: &Path) -> Result<Vec<u8>, WeightsFile
     }
     let mut bytes = Vec::new();
     opened.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    let found = hexadecimal(&bytes);
+    let found = hexadecimal(&Sha256::digest(&bytes));
     if found != file.digest {
         let expected = file.digest.clone();
         return Err(WeightsFileError::Digest { path: path.to_owned(), found, expected });
     }
     Ok(bytes)
-}
-
-/// SHA-256 of `bytes`.
-fn hexadecimal(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn kind(dtype: Dtype) -> Option<Kind> {
@@ -137,13 +133,6 @@ pub(super) mod tests {
     use super::*;
 
     pub(in super::super) fn digest_of(path: &Path) -> String {
-        hexadecimal(&std::fs::read(path).expect("it can be read"))
-    }
-
-    #[test]
-    fn digests_are_lower_case_hexadecimal() {
-        // FIPS 180-2, B.1.
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hexadecimal(b"abc"), expected);
+        hexadecimal(&Sha256::digest(std::fs::read(path).expect("it can be read")))
     }
 }
