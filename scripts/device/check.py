@@ -9,6 +9,7 @@ examples that stay on the disk, because something else has the GPU's memory.
 """
 
 import csv
+import os
 import re
 import signal
 import subprocess
@@ -20,14 +21,18 @@ PROGRAMS, EXPERIMENT = Path(sys.argv[1]), sys.argv[2]
 TRIALS, EPOCHS = 3, 6
 PREEMPTIONS = 4
 
-# Takes all but 1 GiB of the GPU's memory, says so, and keeps it until its stdin ends.
+# Takes all but 1.2 GiB of the GPU's memory, says so, and keeps it until its stdin ends.
 HOLD = """
 import sys, torch
 free, _ = torch.cuda.mem_get_info()
-held = torch.empty(free - (1 << 30), dtype=torch.uint8, device="cuda")
+held = torch.empty(free - (1200 << 20), dtype=torch.uint8, device="cuda")
 print("held", flush=True)
 sys.stdin.read()
 """
+
+# Half a GiB of examples, which do not fit there beside CUDA's own memory.
+LARGE = ("data.synthetic.clips=400", "data.features.mel.hop_length=256",
+         "data.features.mel.frames=512", "search.max_trials=1", "train.epochs=3")
 
 
 def command(study, *options):
@@ -40,7 +45,8 @@ def local(study, *options, code=0):
     """Runs a study with a worker of its own."""
     words = [*command(study, *options), "--local-workers", "1"]
     words += ["--worker-program", PROGRAMS / "sweep-worker"]
-    ended = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    ended = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                           env=os.environ | {"SWEEP_LOG": "info"})
     if ended.returncode != code:
         sys.exit(f"{study}: exit code {ended.returncode}\n{ended.stderr[-4000:]}")
 
@@ -82,8 +88,9 @@ def streamed():
                           stderr=subprocess.DEVNULL, text=True) as holder:
         if holder.stdout.readline() != "held\n":
             return False
-        local("streamed")
+        local("streamed", *LARGE)
         holder.stdin.close()
+    local("resident", *LARGE)
     return True
 
 
@@ -110,22 +117,21 @@ local("bf16", "train.precision=bf16")
 local("large", "search.max_trials=1", "model[0].conv2d.filters=65536",
       "model[4].conv2d.filters=65536", code=3)
 again = preempted()
-names = {"second": "a second run", "bf16": "bf16", "preempted": f"with {again} attempts more"}
+pairs = [("first", "second"), ("first", "bf16"), ("first", "preempted")]
 if streamed():
-    names["streamed"] = "examples read from their file"
+    pairs.append(("resident", "streamed"))
 
-first = measurements("first")
 print(device())
-for metric in ("loss", "val_loss", "val_accuracy"):
-    for study, name in names.items():
-        rows = measurements(study)
-        assert len(rows) == len(first), (study, len(rows), len(first))
-        off = max(abs(float(a[metric]) - float(b[metric])) for a, b in zip(first, rows))
-        print(f"{metric}: {name}: differs by {off:.3g}")
-for study in ("first", *names):
-    seconds = sum(float(row["seconds"]) for row in measurements(study))
-    print(f"seconds of training, {study}: {seconds:.2f}")
-if "streamed" in names:
+print(f"preempted: {again} attempts more")
+for one, other in pairs:
+    rows = list(zip(measurements(one), measurements(other), strict=True))
+    for metric in ("loss", "val_loss", "val_accuracy"):
+        off = max(abs(float(a[metric]) - float(b[metric])) for a, b in rows)
+        at_first = abs(float(rows[0][0][metric]) - float(rows[0][1][metric]))
+        print(f"{one} and {other}: {metric} differs by {off:.3g}, after an epoch by {at_first:.3g}")
+    seconds = [sum(float(row["seconds"]) for row in side) for side in zip(*rows)]
+    print(f"{one} and {other}: {seconds[0]:.2f} and {seconds[1]:.2f} s of training")
+if Path("runs/streamed").exists():
     print(f"streamed, the worker said: {log('streamed').strip() or 'nothing'}")
 with open("runs/large/trials.csv", newline="") as file:
     trial = next(csv.DictReader(file))
