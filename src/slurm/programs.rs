@@ -26,6 +26,13 @@ const LAST_LIMIT: Duration = Duration::from_secs(10);
 /// a job and return.
 const TAKEN: [&str; 7] = ["--array", "-a", "--parsable", "--wait", "-W", "--test-only", "--wrap"];
 
+/// Variables with this prefix are about the job that this is a part of, if it is one,
+/// and would be mistaken on the nodes for those of theirs.
+const OF_A_JOB: &str = "SLURM_";
+
+/// But for these, which are about Slurm itself.
+const OF_SLURM: [&str; 4] = ["SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SLURM_TIME_FORMAT"];
+
 /// What `squeue` says of a job that ended long ago.
 const UNKNOWN_JOB: &str = "Invalid job id";
 
@@ -81,6 +88,12 @@ impl Slurm {
         let mut command = Command::new(&self.sbatch);
         // Whatever is in the environment goes to the nodes; workers have the line.
         command.args(arguments).env_remove("SWEEP_TOKEN").env_remove("SWEEP_JOIN");
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with(OF_A_JOB) && !OF_SLURM.contains(&&*text) {
+                command.env_remove(&name);
+            }
+        }
         let output = call("sbatch", command, SUBMIT_LIMIT).await?;
         if !output.status.success() {
             let said = words("sbatch", &output);

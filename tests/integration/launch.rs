@@ -11,7 +11,8 @@ use crate::support::{EXPERIMENT, Running, Workplace, toy_worker};
 /// Starts a task's script in a process group of its own, as a step of a job.
 const SBATCH: &str = r#"#!/bin/bash
 printf 'sbatch %s\n' "$*" >>"$FAKE/calls"
-printf 'secrets: %s%s\n' "$SWEEP_TOKEN" "$SWEEP_JOIN" >>"$FAKE/calls"
+printf 'sees %s|%s|%s|%s\n' "$SWEEP_TOKEN" "$SWEEP_JOIN" "$SLURM_CPUS_PER_TASK" \
+    "$SLURM_CONF" >>"$FAKE/calls"
 if [[ -e $FAKE/refuses ]]; then
     echo 'sbatch: error: invalid partition specified: gold' >&2
     echo 'sbatch: error: Batch job submission failed: Invalid partition name specified' >&2
@@ -147,6 +148,7 @@ fn a_study_runs_with_workers_that_slurm_starts() {
     let cluster = Cluster::new();
     let mut command = cluster.launch(0, &["--", "--partition=gpu", "--gres=none"]);
     command.env("SWEEP_TOKEN", "a-token-that-stays-here");
+    command.env("SLURM_CPUS_PER_TASK", "64").env("SLURM_CONF", "slurm.conf");
     let (code, stderr) = outcome(command);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("slurm: submitted job 4711 for 2 workers"), "{stderr}");
@@ -162,7 +164,7 @@ fn a_study_runs_with_workers_that_slurm_starts() {
             toy_worker().display()
         )
     );
-    assert_eq!(cluster.calls("secrets:"), [""], "they are not given to all nodes");
+    assert_eq!(cluster.calls("sees"), ["|||slurm.conf"], "not all is for the nodes");
     assert!(!cluster.remembers());
     let trials = cluster.workplace.read("runs/toy/trials.csv");
     assert!(trials.contains("node-a-4711_1"), "{trials}");
