@@ -31,15 +31,21 @@ impl WriteError {
     /// What to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space; the file that was there before is unchanged")
-            }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Some("the run directory has to be writable")
-            }
-            _ => None,
+        hint(&self.source)
+    }
+}
+
+/// What to do about an error in a run directory, where that is known.
+pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some("free some space; the file that was there before is unchanged")
         }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("the run directory has to be writable")
+        }
+        // A foreign enum that grows.
+        _ => None,
     }
 }
 

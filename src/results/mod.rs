@@ -60,7 +60,8 @@ impl ResultsError {
             Self::Tables(TablesError::Write(error))
             | Self::Summary(error)
             | Self::Best(BestError::Write(error)) => error.hint(),
-            Self::Tables(TablesError::Table { .. }) | Self::Best(BestError::Path { .. }) => None,
+            Self::Best(BestError::Path { source, .. }) => atomic::hint(source),
+            Self::Tables(TablesError::Table { .. }) => None,
         }
     }
 }

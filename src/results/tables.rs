@@ -301,9 +301,31 @@ pub fn write_csv(table: &mut DataFrame, writer: impl Write) -> io::Result<()> {
 }
 
 fn write_parquet(table: &mut DataFrame, file: &mut File) -> io::Result<()> {
-    let mut writer = BufWriter::new(file);
-    ParquetWriter::new(&mut writer).set_parallel(false).finish(table).map_err(into_io)?;
+    let mut writer = BufWriter::new(Remembering { writer: file, kind: None });
+    let written = ParquetWriter::new(&mut writer).set_parallel(false).finish(table);
+    let kind = writer.get_ref().kind;
+    written.map_err(|error| match kind {
+        Some(kind) => io::Error::new(kind, error),
+        None => into_io(error),
+    })?;
     writer.flush()
+}
+
+/// Remembers why writing failed, which is only words once it has been through
+/// Polars's Parquet.
+struct Remembering<W> {
+    writer: W,
+    kind: Option<io::ErrorKind>,
+}
+
+impl<W: Write> Write for Remembering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes).inspect_err(|error| self.kind = Some(error.kind()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush().inspect_err(|error| self.kind = Some(error.kind()))
+    }
 }
 
 /// Keeps the kind of the error, so that a full disk is seen as one.
@@ -528,6 +550,17 @@ trial,state,score,units,hyperparameter_seed,seconds,worker,attempts,error,seed,d
         assert_eq!(text, "trial,execution,attempt,epoch,seconds,seed,dataset,sweep_version\n");
         let text = fs::read_to_string(folder.path().join("trials.csv")).expect("there");
         assert_eq!(text.lines().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_seen_as_one() {
+        let mut table = measurements_table(&busy_study(), &provenance()).expect("a table");
+        let full = || File::options().write(true).open("/dev/full").expect("Linux has it");
+        let csv = write_csv(&mut table, full()).expect_err("there is never room");
+        assert_eq!(csv.kind(), io::ErrorKind::StorageFull);
+        let parquet = write_parquet(&mut table, &mut full()).expect_err("there is never room");
+        assert_eq!(parquet.kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]
