@@ -11,16 +11,13 @@ from collections import Counter
 
 import experiments
 import outcome
+from mishaps import GRACE, Failed, ProcessFaults
+from network import LEASE, NetworkFaults
 from processes import Coordinator, Worker, undisturbed
-from proxy import DOWN, UP, Proxy
+from proxy import Proxy
 
 # How long a study may take under faults, in seconds. Most take a tenth.
 BOUND = 150
-# How long a worker may take to leave that was told to, in seconds.
-GRACE = 3
-LEAVE_BOUND = GRACE + 12
-# After how long of silence a worker is lost, in seconds.
-LEASE = 3
 # An execution whose workers were lost five times has failed, and rightly so. No
 # more is done to workers while one has lost so many:
 LOSSES = 1
@@ -28,11 +25,7 @@ LOSSES = 1
 OUT_OF_REACH = 2
 
 
-class Failed(Exception):
-    """The study did not go as it has to."""
-
-
-class Study:
+class Study(NetworkFaults, ProcessFaults):
     """A study and everything that is done to it.
 
     What is done is drawn from the seed; when it happens to strike is not.
@@ -61,6 +54,8 @@ class Study:
         self.workers = []
         self.serial = 0
         self.problems = []
+        self.blows = []
+        self.is_restarting = False
         self.about += f", {self.crew} workers" + (", TLS" if self.is_tls else "")
         self.about += ", data fetched" if self.is_elsewhere else ""
 
@@ -110,9 +105,12 @@ class Study:
         except asyncio.TimeoutError:
             raise Failed(f"not over after {BOUND} s") from None
         finally:
-            for task in tasks:
+            for task in tasks + self.blows:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ends = await asyncio.gather(*tasks, *self.blows, return_exceptions=True)
+            # One of these is our own mistake.
+            self.problems += [repr(end) for end in ends if isinstance(end, Exception)
+                              and not isinstance(end, (asyncio.CancelledError, Failed))]
             for worker in self.workers:
                 worker.kill()
             self.coordinator.signal(signal.SIGKILL)
@@ -131,8 +129,6 @@ class Study:
                     return code
                 raise Failed(f"the coordinator ended with code {code}")
             await asyncio.sleep(0.02)
-
-    is_restarting = False
 
     def listens(self):
         try:
@@ -210,200 +206,11 @@ class Study:
         except sqlite3.OperationalError:
             return None
 
-    # Faults of the network
-
-    def fate(self, connection):
-        if self.is_calm:
-            return True
-        draw = self.rng.random() / self.unruly
-        if draw < 0.08:
-            self.count("connection refused")
-            return False
-        if draw < 0.30 and not self.is_tls:
-            self.count("everything sent twice")
-            connection.is_mirrored = True
-        elif draw < 0.40:
-            self.count("cut in mid-stream")
-            connection.cut_after[self.rng.choice([UP, DOWN])] = self.rng.randint(1, 6000)
-        elif draw < 0.48:
-            self.count("in small pieces")
-            connection.piece = self.rng.choice([7, 50, 300])
-        return True
-
-    async def disturb_network(self):
-        blows = [self.cut, self.cut_in_mid_stream, self.half_close, self.slow_down,
-                 self.lose_answers, self.lose_answers, self.black_hole]
-        end = time.monotonic() + self.storm
-        while time.monotonic() < end:
-            await asyncio.sleep(self.rng.expovariate(4 * self.unruly))
-            if self.rng.random() < 0.06:
-                self.spawn(self.partition())
-            elif self.proxy.connections:
-                connection = self.rng.choice(sorted(self.proxy.connections, key=id))
-                self.spawn(self.rng.choice(blows)(connection))
-        self.is_calm = True
-        await asyncio.sleep(4)
-        self.proxy.calm()
+    # For the faults
 
     def spawn(self, blow):
         # Kept, so that it is not collected while it waits.
-        self.blows = getattr(self, "blows", [])
         self.blows.append(asyncio.create_task(blow))
-
-    async def cut(self, connection):
-        self.count("cut")
-        connection.reset()
-
-    async def cut_in_mid_stream(self, connection):
-        self.count("cut in mid-stream")
-        connection.cut_after[self.rng.choice([UP, DOWN])] = self.rng.randint(1, 120)
-
-    async def half_close(self, connection):
-        self.count("half-closed")
-        way = self.rng.choice([UP, DOWN])
-        side = connection.server if way == UP else connection.worker
-        connection.swallows.add(way)
-        try:
-            if side is not None:
-                side.shutdown(1)
-        except OSError:
-            pass  # it was gone already
-
-    async def slow_down(self, connection):
-        self.count("slowed down")
-        for way in (UP, DOWN):
-            connection.delay[way] = self.rng.uniform(0.01, 0.3)
-        await asyncio.sleep(self.rng.uniform(0.5, 2))
-        for way in (UP, DOWN):
-            connection.delay[way] = 0.0
-
-    async def lose_answers(self, connection):
-        """What the worker asks is done, but it is not told, and asks again."""
-        self.count("answers lost")
-        connection.swallows.add(DOWN)
-        await asyncio.sleep(self.rng.uniform(0.05, 0.8))
-        self.reset(connection)
-
-    async def black_hole(self, connection):
-        seconds = self.rng.choice([0.3, 1, LEASE + 1.5])
-        if not self.may_be_lost(seconds):
-            return
-        self.count("black hole")
-        await self.hold([connection], seconds)
-
-    async def partition(self):
-        seconds = self.rng.uniform(0.3, LEASE + 1)
-        if not self.may_be_lost(seconds):
-            return
-        self.count("network parted")
-        await self.hold(list(self.proxy.connections), seconds)
-
-    async def hold(self, connections, seconds):
-        """Forwards nothing; then everything, late, or nothing ever."""
-        self.out_of_reach += 1
-        for connection in connections:
-            connection.is_held = True
-            for way in (UP, DOWN):
-                connection.open[way].clear()
-        await asyncio.sleep(seconds)
-        comes_late = self.rng.random() < 0.5
-        for connection in connections:
-            connection.is_held = False
-            for way in (UP, DOWN):
-                connection.open[way].set()
-            if not comes_late:
-                self.reset(connection)
-        self.out_of_reach -= 1
-
-    def reset(self, connection):
-        if connection in self.proxy.connections:
-            connection.reset()
-
-    # Faults of processes
-
-    async def disturb_processes(self):
-        blows = [self.kill_worker, self.kill_worker, self.suspend_worker, self.suspend_worker,
-                 self.dismiss_worker, self.dismiss_worker, self.kill_coordinator,
-                 self.kill_coordinator, self.suspend_coordinator, self.interrupt_coordinator]
-        end = time.monotonic() + self.storm
-        while time.monotonic() < end:
-            await asyncio.sleep(self.rng.expovariate(1.6 * self.unruly))
-            await self.rng.choice(blows)()
-
-    async def kill_worker(self):
-        if self.staff() and self.may_be_lost(LEASE):
-            self.count("worker killed")
-            self.rng.choice(self.staff()).kill()
-
-    async def suspend_worker(self):
-        seconds = self.rng.choice([0.5, LEASE + 1, LEASE * 2])
-        if self.staff() and self.may_be_lost(seconds):
-            self.count("worker suspended")
-            self.spawn(self.suspend(self.rng.choice(self.staff()), seconds))
-
-    async def suspend(self, worker, seconds):
-        self.out_of_reach += 1
-        worker.signal(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        worker.signal(signal.SIGCONT)
-        self.out_of_reach -= 1
-
-    async def dismiss_worker(self):
-        if not self.staff() or not self.may_be_lost(LEASE):
-            return
-        self.count("worker told to leave")
-        self.spawn(self.see_out(self.rng.choice(self.staff())))
-
-    async def see_out(self, worker):
-        worker.is_doomed = True
-        worker.signal(signal.SIGTERM)
-        # One that is suspended meanwhile takes longer.
-        if not await worker.ended(LEAVE_BOUND + 2 * LEASE):
-            self.problems.append(f"{worker.name} had not left {LEAVE_BOUND} s after SIGTERM")
-            worker.kill()
-            return
-        code = worker.process.returncode
-        # Before it heeds signals it has nothing in its hands.
-        was_new = code == -signal.SIGTERM and not self.has_had_work(worker)
-        if code not in (0, -signal.SIGKILL) and not was_new:
-            self.problems.append(f"{worker.name} left with code {code} after SIGTERM")
-
-    def has_had_work(self, worker):
-        return bool(self.ask(lambda: outcome.query(
-            self.database, f"SELECT 1 FROM attempts WHERE worker = '{worker.name}' LIMIT 1")))
-
-    async def kill_coordinator(self):
-        if self.may_be_lost(LEASE):
-            await self.restart("coordinator killed", signal.SIGKILL)
-
-    async def interrupt_coordinator(self):
-        if self.may_be_lost(LEASE):
-            await self.restart("coordinator told to leave", signal.SIGTERM)
-
-    async def restart(self, fault, number):
-        if not self.coordinator.is_running():
-            return
-        self.count(fault)
-        self.is_restarting = True
-        expected = {0, 130} if number == signal.SIGTERM and self.listens() else {0, 130, -number}
-        self.coordinator.signal(number)
-        code = await self.coordinator.process.wait()
-        if code not in expected:
-            raise Failed(f"the coordinator ended with code {code} after {number.name}")
-        await asyncio.sleep(self.rng.choice([0, 0.3, LEASE / 2]))
-        begun = time.monotonic()
-        await self.coordinator.start()
-        self.is_restarting = False
-        await self.wait_until_it_listens(begun)
-
-    async def suspend_coordinator(self):
-        seconds = self.rng.choice([0.5, LEASE + 1])
-        if not self.coordinator.is_running() or not self.may_be_lost(seconds):
-            return
-        self.count("coordinator suspended")
-        self.coordinator.signal(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        self.coordinator.signal(signal.SIGCONT)
 
     def may_be_lost(self, seconds):
         """Whether workers may be out of reach for so long just now."""
