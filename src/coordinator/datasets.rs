@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::Mutex;
 use tonic::Status;
 
-use super::transfer::{Sender, unreadable};
+use super::transfer::{Sender, feed, unreadable};
 
 /// Lies last in the order, so that a copy with a manifest is whole.
 const MANIFEST: &str = "manifest.json";
@@ -132,7 +132,7 @@ impl Transfer {
             let mut chunk = |data, sha256| {
                 let file = name.clone();
                 let total_bytes = std::mem::take(&mut total_bytes);
-                Ok(DatasetChunk { file, data, sha256, total_bytes })
+                DatasetChunk { file, data, sha256, total_bytes }
             };
             let mut sum = tokio::spawn(self.dataset.clone().sum(name.clone()));
             let mut file = File::open(self.dataset.folder.join(&name)).await.map_err(unreadable)?;
@@ -146,7 +146,7 @@ impl Transfer {
                 if data.is_empty() {
                     break;
                 }
-                if sender.send(chunk(data, String::new())).await.is_err() {
+                if !feed(sender, chunk(data, String::new())).await {
                     return Ok(());
                 }
             }
@@ -154,14 +154,14 @@ impl Transfer {
                 tokio::select! {
                     sum = &mut sum => break sum,
                     () = tokio::time::sleep(ALIVE) => {
-                        if sender.send(chunk(Vec::new(), String::new())).await.is_err() {
+                        if !feed(sender, chunk(Vec::new(), String::new())).await {
                             return Ok(());
                         }
                     }
                 }
             };
             let sum = sum.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-            if sender.send(chunk(Vec::new(), sum)).await.is_err() {
+            if !feed(sender, chunk(Vec::new(), sum)).await {
                 return Ok(());
             }
         }

@@ -233,8 +233,7 @@ impl Coordinator for Service {
         request: Request<Streaming<v1::UploadChunk>>,
     ) -> Result<Response<v1::UploadResponse>, Status> {
         let mut chunks = request.into_inner();
-        let first = chunks
-            .message()
+        let first = transfer::next_chunk(&mut chunks, transfer::CHUNK_LIMIT)
             .await?
             .ok_or_else(|| Status::invalid_argument("an upload without a chunk"))?;
         let file = required(first.file, "file")?;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use sweep_proto::digest::hexadecimal;
@@ -13,6 +14,7 @@ use sweep_proto::{CHUNK_BYTES, MAX_FILE_BYTES};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
 /// What a stream of chunks is fed through.
@@ -20,6 +22,10 @@ pub(super) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// Ending of the names of files that are being written.
 pub(super) const UNFINISHED: &str = "tmp";
+
+/// How long a worker may take with a chunk, whichever way it goes: one that is there
+/// and does nothing holds no call, and no file, for longer.
+pub(super) const CHUNK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Why an upload was not taken in.
 #[derive(Debug)]
@@ -54,6 +60,29 @@ impl From<Refusal> for Status {
     }
 }
 
+/// The next chunk of an upload; `None` at its end.
+///
+/// # Errors
+///
+/// The stream's, and when no chunk comes within the limit.
+pub(super) async fn next_chunk(
+    chunks: &mut (impl Stream<Item = Result<UploadChunk, Status>> + Unpin),
+    limit: Duration,
+) -> Result<Option<UploadChunk>, Status> {
+    match tokio::time::timeout(limit, chunks.next()).await {
+        Ok(chunk) => chunk.transpose(),
+        Err(_) => {
+            let message = format!("no chunk came for {} s", limit.as_secs());
+            Err(Status::deadline_exceeded(message))
+        }
+    }
+}
+
+/// Hands a chunk on to a worker; whether it takes more.
+pub(super) async fn feed<T>(sender: &Sender<T>, chunk: T) -> bool {
+    sender.send_timeout(Ok(chunk), CHUNK_LIMIT).await.is_ok()
+}
+
 /// Takes in an upload of which the first chunk was read already.
 ///
 /// - `path`: its place; what is there is replaced
@@ -86,7 +115,7 @@ pub(super) async fn receive(
         }
         hasher.update(&data);
         file.write_all(&data).await.map_err(system)?;
-        match chunks.message().await? {
+        match next_chunk(&mut chunks, CHUNK_LIMIT).await? {
             Some(UploadChunk { file: Some(_), .. }) => {
                 let message = "only the first chunk says which file it is";
                 return Err(Status::invalid_argument(message).into());
@@ -155,7 +184,7 @@ pub(super) async fn send_file<T>(
         let mut data = Vec::with_capacity(CHUNK_BYTES);
         (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut data).await.map_err(unreadable)?;
         let is_last = data.len() < CHUNK_BYTES;
-        if sender.send(Ok(chunk(data))).await.is_err() || is_last {
+        if !feed(sender, chunk(data)).await || is_last {
             return Ok(());
         }
     }
@@ -164,4 +193,21 @@ pub(super) async fn send_file<T>(
 /// What a worker is told when a file cannot be read; it tries again.
 pub(super) fn unreadable(error: io::Error) -> Status {
     Status::unavailable(format!("the coordinator cannot read the file: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upload_that_stalls_is_given_up() {
+        let first = UploadChunk { file: None, data: vec![7] };
+        let mut chunks = tokio_stream::once(Ok(first.clone())).chain(tokio_stream::pending());
+        let next = next_chunk(&mut chunks, CHUNK_LIMIT).await;
+        assert_eq!(next.expect("it is there"), Some(first));
+        let stalled = next_chunk(&mut chunks, Duration::ZERO).await.expect_err("nothing comes");
+        assert_eq!(stalled.code(), tonic::Code::DeadlineExceeded);
+        let mut over = tokio_stream::empty();
+        assert_eq!(next_chunk(&mut over, CHUNK_LIMIT).await.expect("it is over"), None);
+    }
 }
