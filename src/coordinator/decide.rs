@@ -7,6 +7,8 @@
 
 mod checkpoints;
 mod choosing;
+mod ending;
+mod events;
 mod watching;
 mod weights;
 
@@ -14,173 +16,21 @@ use std::collections::VecDeque;
 
 use sweep_proto::v1::Specification;
 
-use self::choosing::Next;
+pub use self::ending::{MAX_HOST_FAILURES, MAX_WORKER_DEATHS, MAX_WORKER_LOSSES};
+pub use self::events::{Decision, Event, Now, Reply, ReplyTo};
 use super::hosts::Hosts;
 use super::leases::{Leases, Worker};
 use super::placement::Placement;
 use super::workers::Workers;
-use crate::oracle::{Oracle, Proposal, Stopping, Suggestion};
+use crate::oracle::{Oracle, Stopping};
 use crate::space::HyperParameters;
 use crate::study::{
-    AttemptId, Checkpoint, CheckpointId, Ended, Measurement, Outcome, Record, Stage, Stamped,
-    Study, TrialId, TrialState,
+    AttemptId, Ended, Measurement, Outcome, Record, Stage, Stamped, Study, TrialId, TrialState,
 };
-
-/// An execution whose workers were not heard of any more so often is not leased
-/// again. Machines and networks may be to blame, so there is some patience.
-pub const MAX_WORKER_LOSSES: usize = 5;
-
-/// An execution in which worker processes ended so often is not leased again: it
-/// kills them.
-pub const MAX_WORKER_DEATHS: usize = 2;
-
-/// An execution that failed for its workers' hosts' reasons so often is not leased
-/// again: it may be what the hosts do not bear.
-pub const MAX_HOST_FAILURES: usize = 5;
 
 /// How long an unanswered `Acquire` is held, in milliseconds; less than the
 /// minute after which proxies cut silent connections.
 pub const ACQUIRE_HOLD_MS: u64 = 20_000;
-
-/// The time, as far as decisions need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Milliseconds since the Unix epoch, for records.
-    pub unix_ms: u64,
-    /// Milliseconds on a clock that never jumps, for deadlines.
-    pub monotonic_ms: u64,
-}
-
-/// Names the caller that waits for a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReplyTo(pub u64);
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A worker asks for an execution.
-    Acquire {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// The worker.
-        worker: Worker,
-    },
-    /// A worker is still at it.
-    Heartbeat {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// Its attempt.
-        id: AttemptId,
-        /// The worker.
-        worker: Worker,
-    },
-    /// A worker has measured epochs.
-    Report {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// Its attempt.
-        id: AttemptId,
-        /// The worker's process.
-        instance: u64,
-        /// In the order of epochs; those known already are ignored.
-        measurements: Vec<Measurement>,
-    },
-    /// A worker has trained weights, and would hand them in.
-    WeightsOffered {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// Its attempt, which has measured all its epochs.
-        id: AttemptId,
-        /// The worker's process.
-        instance: u64,
-    },
-    /// A worker has handed in a checkpoint, and its file is stored.
-    CheckpointStored {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// The attempt that made it.
-        id: AttemptId,
-        /// What was stored.
-        checkpoint: Checkpoint,
-    },
-    /// The file of a checkpoint is gone.
-    CheckpointLost {
-        /// Which one.
-        checkpoint: CheckpointId,
-    },
-    /// A worker is done with an attempt.
-    Complete {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// Its attempt.
-        id: AttemptId,
-        /// The worker's process.
-        instance: u64,
-        /// How it ended.
-        outcome: Outcome,
-    },
-    /// Who was to be told of a lease has left meanwhile.
-    Undelivered {
-        /// The lease.
-        id: AttemptId,
-    },
-    /// A local worker's process ended.
-    WorkerGone {
-        /// Who waits.
-        reply_to: ReplyTo,
-        /// Name of the worker.
-        name: String,
-        /// How its process ended, and what it said last.
-        message: String,
-    },
-    /// Time has passed.
-    Tick,
-    /// The user wants to leave: nothing new is leased.
-    Interrupt,
-}
-
-/// What a caller is told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
-    /// Train this.
-    Assigned {
-        /// The lease.
-        id: AttemptId,
-        /// What to train.
-        specification: Box<Specification>,
-        /// Seeds everything random.
-        seed: u64,
-        /// Where to go on, and the attempt that made it; absent: at epoch 1.
-        checkpoint: Option<(AttemptId, Checkpoint)>,
-        /// Whether to hand in a checkpoint made after the last epoch.
-        keep_checkpoint: bool,
-    },
-    /// Nothing at present; ask again.
-    Wait,
-    /// Nothing any more.
-    StudyOver,
-    /// Go on.
-    Continue,
-    /// Nobody waits for this attempt any more.
-    Stop,
-    /// Noted.
-    Done,
-    /// No such attempt was ever leased.
-    Unknown,
-    /// The attempt was leased to another worker.
-    NotYours,
-}
-
-/// What comes of an event.
-#[derive(Debug, Default, PartialEq)]
-pub struct Decision {
-    /// To be made durable, in this order, before any reply is sent.
-    pub records: Vec<Stamped>,
-    /// To be sent after that.
-    pub replies: Vec<(ReplyTo, Reply)>,
-    /// To be told to the user after that.
-    pub warnings: Vec<String>,
-}
 
 /// Turns an assignment into what a worker trains.
 pub trait Planner: Send {
@@ -535,120 +385,6 @@ impl Step<'_> {
         study.attempt(id).is_some_and(|attempt| attempt.epochs() < planned)
     }
 
-    /// Answers the parked `Acquire` calls as far as there is an answer.
-    fn serve_parked(&mut self) {
-        // Whom nothing of what there is suits; they keep their places.
-        let mut passed_over = VecDeque::new();
-        while let Some((reply_to, worker, until_ms)) = self.search.parked.pop_front() {
-            let answer = if self.search.study.ended.is_some() {
-                Some(Reply::StudyOver)
-            } else if self.search.interrupted {
-                Some(Reply::Wait)
-            } else {
-                let next = self.next_execution(&worker);
-                if let Next::Execution(trial, execution) = next {
-                    let id = self.start_attempt(trial, execution, &worker);
-                    if !self.assign(reply_to, id) {
-                        self.search.parked.push_front((reply_to, worker, until_ms));
-                    }
-                    continue;
-                }
-                if self.search.study.ended.is_some() {
-                    Some(Reply::StudyOver)
-                } else if until_ms <= self.now.monotonic_ms {
-                    Some(Reply::Wait)
-                } else if next == Next::NotForThisWorker {
-                    passed_over.push_back((reply_to, worker, until_ms));
-                    continue;
-                } else {
-                    None
-                }
-            };
-            match answer {
-                Some(answer) => self.reply(reply_to, answer),
-                None => {
-                    // The next one waits no less, but may have been held longer.
-                    self.search.parked.push_front((reply_to, worker, until_ms));
-                    break;
-                }
-            }
-        }
-        for waiting in passed_over.into_iter().rev() {
-            self.search.parked.push_front(waiting);
-        }
-    }
-
-    /// Creates the next trial; `None` when there is none to create.
-    fn propose(&mut self) -> Option<()> {
-        let study = &self.search.study;
-        if study.ended.is_some()
-            || self.search.exhausted
-            || study.trials.len() >= study.settings.max_trials as usize
-        {
-            return None;
-        }
-        let proposal = match self.search.oracle.suggest(study) {
-            Suggestion::Trial(proposal) => proposal,
-            Suggestion::Wait if !study.all_have_ended() => return None,
-            Suggestion::Wait | Suggestion::Exhausted => {
-                self.search.exhausted = true;
-                self.end_study_if_over();
-                return None;
-            }
-        };
-        let trial = TrialId(u32::try_from(study.trials.len()).expect("max_trials is a u32"));
-        let Proposal { hyperparameters, seed_state, name, stage } = proposal;
-        let plan = self.search.planner.plan(&hyperparameters, stage.as_ref());
-        self.record(Record::TrialCreated { trial, hyperparameters, seed_state, name, stage });
-        match plan {
-            Ok(_) => {
-                for execution in 0..self.search.study.settings.executions_per_trial {
-                    self.search.leases.enqueue(trial, execution, true);
-                }
-            }
-            Err(reason) => self.end_trial(trial, TrialState::Infeasible, None, Some(reason)),
-        }
-        Some(())
-    }
-
-    fn start_attempt(&mut self, trial: TrialId, execution: u32, worker: &Worker) -> AttemptId {
-        let known = &self.search.study.trials[trial.0 as usize].executions[execution as usize];
-        let attempt = u32::try_from(known.attempts.len()).expect("attempts are bounded") + 1;
-        let id = AttemptId { trial, execution, attempt };
-        let from = self.checkpoint_to_start_from(trial, execution);
-        self.search.hosts.began(id, &worker.machine);
-        self.search.placement.leased(trial);
-        self.record(Record::AttemptStarted { id, worker: worker.name.clone(), from });
-        let deadline_ms = self.deadline_ms();
-        self.search.leases.grant(id, worker, deadline_ms);
-        id
-    }
-
-    /// Tells a worker what to train. Where the experiment file was changed so
-    /// that the trial's network cannot be built any more, ends the trial and
-    /// returns `false`.
-    fn assign(&mut self, reply_to: ReplyTo, id: AttemptId) -> bool {
-        let search = &self.search;
-        let trial = &search.study.trials[id.trial.0 as usize];
-        let plan = search.planner.plan(&trial.hyperparameters, trial.stage.as_ref());
-        let specification = match plan {
-            Ok(specification) => Box::new(on_fold(specification, id.execution)),
-            Err(message) => {
-                self.end_attempt(id, Outcome::Infeasible { message });
-                return false;
-            }
-        };
-        let reply = Reply::Assigned {
-            id,
-            specification,
-            seed: self.seed_of(id.trial, id.execution),
-            checkpoint: self.leased_checkpoint(id),
-            keep_checkpoint: self.keeps_checkpoints(id.trial),
-        };
-        self.reply(reply_to, reply);
-        true
-    }
-
     /// A sign of life: renews the lease, or takes a lost attempt up again if
     /// nobody else has its execution yet.
     fn hear_of(&mut self, id: AttemptId, instance: u64) -> Reply {
@@ -712,165 +448,6 @@ impl Step<'_> {
         }
     }
 
-    /// Does nothing when the lease has ended meanwhile, with its trial for example.
-    fn lose_worker(&mut self, id: AttemptId, message: &str) {
-        if !self.search.leases.is_open(id) {
-            return;
-        }
-        self.search.leases.lose(id);
-        self.end_attempt(id, Outcome::WorkerLost { message: message.to_owned() });
-    }
-
-    /// Ends an attempt, and with it, if it is time, its execution and its trial.
-    fn end_attempt(&mut self, id: AttemptId, outcome: Outcome) {
-        self.search.leases.end(id);
-        let machine = self.search.hosts.of(id).cloned().unwrap_or_default();
-        self.record(Record::AttemptEnded { id, outcome: outcome.clone() });
-        let trial = id.trial;
-        match outcome {
-            // `stop_trial` ends the trial itself.
-            Outcome::Superseded | Outcome::Stopped => {}
-            Outcome::Finished => {
-                self.search.leases.withdraw(trial, id.execution);
-                self.supersede(self.search.leases.of_execution(trial, id.execution));
-                self.score_if_complete(trial);
-            }
-            Outcome::Released => self.wait_again(id),
-            Outcome::Error { message } => {
-                let failures =
-                    self.count_attempts(id, |outcome| matches!(outcome, Outcome::Error { .. }));
-                if failures > self.search.study.settings.max_retries as usize {
-                    self.end_trial(trial, TrialState::Failed, None, Some(message));
-                } else {
-                    self.wait_again(id);
-                }
-            }
-            Outcome::WorkerLost { message } => {
-                let losses = self
-                    .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerLost { .. }));
-                if losses >= MAX_WORKER_LOSSES {
-                    let error = format!("its worker was lost {losses} times, at last: {message}");
-                    self.end_trial(trial, TrialState::Failed, None, Some(error));
-                } else {
-                    self.wait_again(id);
-                }
-            }
-            Outcome::WorkerDied { message } => {
-                let deaths = self
-                    .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerDied { .. }));
-                if deaths >= MAX_WORKER_DEATHS {
-                    let error = format!("killed its worker twice: {message}");
-                    self.end_trial(trial, TrialState::Failed, None, Some(error));
-                } else {
-                    self.wait_again(id);
-                }
-            }
-            Outcome::HostFailed { message } => {
-                let failures = self
-                    .count_attempts(id, |outcome| matches!(outcome, Outcome::HostFailed { .. }));
-                if failures >= MAX_HOST_FAILURES {
-                    let error = format!("its machine failed {failures} times, at last: {message}");
-                    self.end_trial(trial, TrialState::Failed, None, Some(error));
-                } else {
-                    self.wait_again(id);
-                }
-            }
-            Outcome::Diverged { message } => {
-                let error = format!("diverged: {message}");
-                self.end_trial(trial, TrialState::Failed, None, Some(error));
-            }
-            Outcome::OutOfMemory { .. }
-                if self.search.placement.ran_out(trial, &machine, self.now.monotonic_ms) =>
-            {
-                self.wait_again(id);
-            }
-            Outcome::OutOfMemory { message } => {
-                let error = format!("out of memory: {message}");
-                self.end_trial(trial, TrialState::Infeasible, None, Some(error));
-            }
-            Outcome::Infeasible { message } => {
-                self.end_trial(trial, TrialState::Infeasible, None, Some(message));
-            }
-        }
-    }
-
-    /// Back to the queue, unless another attempt of the execution is open.
-    fn wait_again(&mut self, id: AttemptId) {
-        if self.search.study.ended.is_none()
-            && self.search.leases.of_execution(id.trial, id.execution).is_empty()
-        {
-            self.search.leases.enqueue(id.trial, id.execution, false);
-        }
-    }
-
-    fn supersede(&mut self, ids: Vec<AttemptId>) {
-        for id in ids {
-            self.search.leases.end(id);
-            self.record(Record::AttemptEnded { id, outcome: Outcome::Superseded });
-        }
-    }
-
-    fn count_attempts(&self, id: AttemptId, fits: impl Fn(&Outcome) -> bool) -> usize {
-        let execution = self.search.study.execution(id).expect("an attempt that ends exists");
-        execution
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.outcome.as_ref().is_some_and(&fits))
-            .count()
-    }
-
-    /// The score of a trial whose executions are all there: the mean over
-    /// executions of the best epoch by the objective.
-    fn score_if_complete(&mut self, trial: TrialId) {
-        let study = &self.search.study;
-        let known = &study.trials[trial.0 as usize];
-        if known.executions.iter().all(|execution| execution.finished_by.is_some()) {
-            let score = known.score_so_far(&study.settings.objective);
-            self.end_trial(trial, TrialState::Completed, score, None);
-        }
-    }
-
-    fn end_trial(
-        &mut self,
-        trial: TrialId,
-        state: TrialState,
-        score: Option<f64>,
-        error: Option<String>,
-    ) {
-        self.supersede(self.search.leases.of_trial(trial));
-        for execution in 0..self.search.study.settings.executions_per_trial {
-            self.search.leases.withdraw(trial, execution);
-        }
-        self.search.leases.forget_lost(trial);
-        self.record(Record::TrialEnded { trial, state, score, error });
-        self.end_study_if_over();
-    }
-
-    fn end_study_if_over(&mut self) {
-        let study = &self.search.study;
-        let settings = &study.settings;
-        let limit = settings.max_consecutive_failures;
-        if study.ended.is_some() {
-            return;
-        }
-        if limit > 0 && study.consecutive_failures >= limit {
-            self.end_study(Ended::ConsecutiveFailures);
-        } else if study.trials.len() >= settings.max_trials as usize && study.all_have_ended() {
-            self.end_study(Ended::MaxTrials);
-        } else if self.search.exhausted && study.all_have_ended() {
-            self.end_study(Ended::SpaceExhausted);
-        }
-    }
-
-    /// Attempts under way are given back, so that a later run can go on with them.
-    fn end_study(&mut self, reason: Ended) {
-        for id in self.search.leases.all() {
-            self.search.leases.end(id);
-            self.record(Record::AttemptEnded { id, outcome: Outcome::Released });
-        }
-        self.record(Record::StudyEnded { reason });
-    }
-
     fn record(&mut self, record: Record) {
         let stamped = Stamped { at_ms: self.now.unix_ms, record };
         let Search { study, hosts, placement, .. } = &mut *self.search;
@@ -889,17 +466,6 @@ impl Step<'_> {
     fn deadline_ms(&self) -> u64 {
         self.now.monotonic_ms + self.search.lease_ms
     }
-}
-
-/// The specification of an execution, which validates on the fold of its number
-/// where there are folds.
-fn on_fold(mut specification: Specification, execution: u32) -> Specification {
-    if let Some(dataset) = &mut specification.dataset
-        && let Some(fold) = execution.checked_rem(dataset.folds)
-    {
-        dataset.fold = fold + 1;
-    }
-    specification
 }
 
 /// Seeds an execution's training: the same in every attempt, different in

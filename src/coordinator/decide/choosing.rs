@@ -1,15 +1,19 @@
-//! Which execution a worker gets.
+//! Which execution a worker gets, and how it is told.
 //!
 //! One that waits comes first, in the order of the queue, and else a new trial's. A
 //! worker is passed over while its host is in quarantine, and for what its device
 //! has not the memory for; that changes who gets an execution, and nothing about
 //! what is proposed.
 
-use sweep_proto::memory::certain_bytes;
+use std::collections::VecDeque;
 
-use super::{Search, Step};
+use sweep_proto::memory::certain_bytes;
+use sweep_proto::v1::Specification;
+
+use super::{Reply, ReplyTo, Search, Step};
 use crate::coordinator::leases::Worker;
-use crate::study::TrialId;
+use crate::oracle::{Proposal, Suggestion};
+use crate::study::{AttemptId, Outcome, Record, TrialId, TrialState};
 
 /// What there is for a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,4 +95,134 @@ impl Step<'_> {
                 && !hosts.avoids(&machine.host, id, execution, now_ms)
         })
     }
+
+    /// Answers the parked `Acquire` calls as far as there is an answer.
+    pub(super) fn serve_parked(&mut self) {
+        // Whom nothing of what there is suits; they keep their places.
+        let mut passed_over = VecDeque::new();
+        while let Some((reply_to, worker, until_ms)) = self.search.parked.pop_front() {
+            let answer = if self.search.study.ended.is_some() {
+                Some(Reply::StudyOver)
+            } else if self.search.interrupted {
+                Some(Reply::Wait)
+            } else {
+                let next = self.next_execution(&worker);
+                if let Next::Execution(trial, execution) = next {
+                    let id = self.start_attempt(trial, execution, &worker);
+                    if !self.assign(reply_to, id) {
+                        self.search.parked.push_front((reply_to, worker, until_ms));
+                    }
+                    continue;
+                }
+                if self.search.study.ended.is_some() {
+                    Some(Reply::StudyOver)
+                } else if until_ms <= self.now.monotonic_ms {
+                    Some(Reply::Wait)
+                } else if next == Next::NotForThisWorker {
+                    passed_over.push_back((reply_to, worker, until_ms));
+                    continue;
+                } else {
+                    None
+                }
+            };
+            match answer {
+                Some(answer) => self.reply(reply_to, answer),
+                None => {
+                    // The next one waits no less, but may have been held longer.
+                    self.search.parked.push_front((reply_to, worker, until_ms));
+                    break;
+                }
+            }
+        }
+        for waiting in passed_over.into_iter().rev() {
+            self.search.parked.push_front(waiting);
+        }
+    }
+
+    /// Creates the next trial; `None` when there is none to create.
+    pub(super) fn propose(&mut self) -> Option<()> {
+        let study = &self.search.study;
+        if study.ended.is_some()
+            || self.search.exhausted
+            || study.trials.len() >= study.settings.max_trials as usize
+        {
+            return None;
+        }
+        let proposal = match self.search.oracle.suggest(study) {
+            Suggestion::Trial(proposal) => proposal,
+            Suggestion::Wait if !study.all_have_ended() => return None,
+            Suggestion::Wait | Suggestion::Exhausted => {
+                self.search.exhausted = true;
+                self.end_study_if_over();
+                return None;
+            }
+        };
+        let trial = TrialId(u32::try_from(study.trials.len()).expect("max_trials is a u32"));
+        let Proposal { hyperparameters, seed_state, name, stage } = proposal;
+        let plan = self.search.planner.plan(&hyperparameters, stage.as_ref());
+        self.record(Record::TrialCreated { trial, hyperparameters, seed_state, name, stage });
+        match plan {
+            Ok(_) => {
+                for execution in 0..self.search.study.settings.executions_per_trial {
+                    self.search.leases.enqueue(trial, execution, true);
+                }
+            }
+            Err(reason) => self.end_trial(trial, TrialState::Infeasible, None, Some(reason)),
+        }
+        Some(())
+    }
+
+    pub(super) fn start_attempt(
+        &mut self,
+        trial: TrialId,
+        execution: u32,
+        worker: &Worker,
+    ) -> AttemptId {
+        let known = &self.search.study.trials[trial.0 as usize].executions[execution as usize];
+        let attempt = u32::try_from(known.attempts.len()).expect("attempts are bounded") + 1;
+        let id = AttemptId { trial, execution, attempt };
+        let from = self.checkpoint_to_start_from(trial, execution);
+        self.search.hosts.began(id, &worker.machine);
+        self.search.placement.leased(trial);
+        self.record(Record::AttemptStarted { id, worker: worker.name.clone(), from });
+        let deadline_ms = self.deadline_ms();
+        self.search.leases.grant(id, worker, deadline_ms);
+        id
+    }
+
+    /// Tells a worker what to train. Where the experiment file was changed so
+    /// that the trial's network cannot be built any more, ends the trial and
+    /// returns `false`.
+    pub(super) fn assign(&mut self, reply_to: ReplyTo, id: AttemptId) -> bool {
+        let search = &self.search;
+        let trial = &search.study.trials[id.trial.0 as usize];
+        let plan = search.planner.plan(&trial.hyperparameters, trial.stage.as_ref());
+        let specification = match plan {
+            Ok(specification) => Box::new(on_fold(specification, id.execution)),
+            Err(message) => {
+                self.end_attempt(id, Outcome::Infeasible { message });
+                return false;
+            }
+        };
+        let reply = Reply::Assigned {
+            id,
+            specification,
+            seed: self.seed_of(id.trial, id.execution),
+            checkpoint: self.leased_checkpoint(id),
+            keep_checkpoint: self.keeps_checkpoints(id.trial),
+        };
+        self.reply(reply_to, reply);
+        true
+    }
+}
+
+/// The specification of an execution, which validates on the fold of its number
+/// where there are folds.
+pub(super) fn on_fold(mut specification: Specification, execution: u32) -> Specification {
+    if let Some(dataset) = &mut specification.dataset
+        && let Some(fold) = execution.checked_rem(dataset.folds)
+    {
+        dataset.fold = fold + 1;
+    }
+    specification
 }

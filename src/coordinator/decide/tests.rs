@@ -13,10 +13,11 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use sweep_proto::v1::{self, Specification, Training};
 
+use super::choosing::on_fold;
 use super::*;
-use crate::oracle::RandomSearch;
+use crate::oracle::{Proposal, RandomSearch, Suggestion};
 use crate::space::{HyperParameter, Kind, Numerical, Sampling, Space, Value};
-use crate::study::{Direction, Objective, Settings};
+use crate::study::{Checkpoint, Direction, Objective, Settings};
 
 const LEASE_MS: u64 = 20_000;
 
