@@ -216,7 +216,7 @@ impl Attempt<'_> {
     async fn heartbeats(&self) -> Halt {
         loop {
             sleep(self.lease.heartbeat).await;
-            match self.link.heartbeat(self.lease.id).await {
+            match self.link.heartbeat(self.lease.id, self.lease.heartbeat).await {
                 Ok(Verdict::Continue | Verdict::Unspecified) => {}
                 Ok(Verdict::Stop) => return Halt::Unwanted,
                 Err(error) => return Halt::Call(error),

@@ -27,9 +27,11 @@ use sweep_proto::digest::hexadecimal;
 /// about 20 s.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long an answer to a short call may take. Less than a lease, so that a
-/// lost heartbeat is sent again in time.
+/// How long an answer to a short call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long an answer to a heartbeat may take at least, however short leases are.
+const LEAST_HEARTBEAT_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long one upload may take. Generous: a vanished connection is noticed by
 /// its keep-alive probes.
@@ -97,10 +99,15 @@ impl Link {
         .await
     }
 
-    /// Renews a lease.
-    pub(crate) async fn heartbeat(&self, id: AttemptId) -> Result<Verdict, CallError> {
+    /// Renews a lease, which is to be done `every` so often: one that is lost on its
+    /// way is sent again in time.
+    pub(crate) async fn heartbeat(
+        &self,
+        id: AttemptId,
+        every: Duration,
+    ) -> Result<Verdict, CallError> {
         let response = self
-            .call(Call::Heartbeat, CALL_LIMIT, |mut client| {
+            .call(Call::Heartbeat, heartbeat_limit(every), |mut client| {
                 let worker = Some(self.worker.clone());
                 async move { client.heartbeat(HeartbeatRequest { id: Some(id), worker }).await }
             })
@@ -239,6 +246,12 @@ impl Link {
     }
 }
 
+/// How long an answer may take to a heartbeat that is to be sent `every` so often,
+/// four times a lease: half of the lease is left to send it again.
+fn heartbeat_limit(every: Duration) -> Duration {
+    (2 * every).clamp(LEAST_HEARTBEAT_LIMIT, CALL_LIMIT)
+}
+
 /// A file in chunks of [`CHUNK_BYTES`], made as they are sent; at least one.
 fn chunks(
     file: &UploadedFile,
@@ -261,4 +274,17 @@ fn reason(status: &Status) -> String {
         innermost = Some(cause);
     }
     innermost.map_or_else(|| status.message().to_owned(), |cause| cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_that_is_lost_can_be_sent_again_within_its_lease() {
+        for (lease_s, limit_s) in [(1, 1.0), (4, 2.0), (12, 6.0), (20, 8.0), (3600, 8.0)] {
+            let limit = heartbeat_limit(Duration::from_secs(lease_s) / 4);
+            assert_eq!(limit.as_secs_f64(), limit_s, "of {lease_s} s");
+        }
+    }
 }
