@@ -59,6 +59,7 @@ class Connection:
             for side in (self.worker, self.server, self.double):
                 if side is not None:
                     loop.remove_reader(side.fileno())
+                    loop.remove_writer(side.fileno())
                     side.close()
 
     async def pump(self, source, sink, way):
@@ -68,7 +69,7 @@ class Connection:
             if not data:
                 # One side has said all it had to say; the other may go on.
                 sink.shutdown(socket.SHUT_WR)
-                if way == UP and self.double is not None:
+                if way == UP and self.is_mirrored:
                     self.double.shutdown(socket.SHUT_WR)
                 return
             for start in range(0, len(data), self.piece):
@@ -90,12 +91,12 @@ class Connection:
                 await asyncio.sleep(0)
                 return
         await loop.sock_sendall(sink, data)
-        if way == UP and self.double is not None:
+        if way == UP and self.is_mirrored:
             try:
                 await loop.sock_sendall(self.double, data)
             except OSError:
-                self.double.close()
-                self.double = None
+                # Closed at the end, as somebody reads from it still.
+                self.is_mirrored = False
 
 
 class Proxy:
