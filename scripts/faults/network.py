@@ -47,7 +47,7 @@ class NetworkFaults:
 
     async def cut(self, connection):
         self.count("cut")
-        connection.reset()
+        self.reset(connection)
 
     async def cut_in_mid_stream(self, connection):
         self.count("cut in mid-stream")
@@ -111,5 +111,6 @@ class NetworkFaults:
         self.out_of_reach -= 1
 
     def reset(self, connection):
+        # It may have ended since it was chosen.
         if connection in self.proxy.connections:
             connection.reset()
