@@ -1,5 +1,7 @@
 //! How attempts, trials and studies end, and what is tried again.
 
+use std::mem::discriminant;
+
 use super::Step;
 use crate::study::{AttemptId, Ended, Outcome, Record, TrialId, TrialState};
 
@@ -40,44 +42,24 @@ impl Step<'_> {
                 self.score_if_complete(trial);
             }
             Outcome::Released => self.wait_again(id),
-            Outcome::Error { message } => {
-                let failures =
-                    self.count_attempts(id, |outcome| matches!(outcome, Outcome::Error { .. }));
-                if failures > self.search.study.settings.max_retries as usize {
-                    self.end_trial(trial, TrialState::Failed, None, Some(message));
-                } else {
-                    self.wait_again(id);
-                }
+            Outcome::Error { ref message } => {
+                let most = self.search.study.settings.max_retries as usize + 1;
+                self.wait_or_fail(id, &outcome, most, |_| message.clone());
             }
-            Outcome::WorkerLost { message } => {
-                let losses = self
-                    .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerLost { .. }));
-                if losses >= MAX_WORKER_LOSSES {
-                    let error = format!("its worker was lost {losses} times, at last: {message}");
-                    self.end_trial(trial, TrialState::Failed, None, Some(error));
-                } else {
-                    self.wait_again(id);
-                }
+            Outcome::WorkerLost { ref message } => {
+                self.wait_or_fail(id, &outcome, MAX_WORKER_LOSSES, |times| {
+                    format!("its worker was lost {times} times, at last: {message}")
+                });
             }
-            Outcome::WorkerDied { message } => {
-                let deaths = self
-                    .count_attempts(id, |outcome| matches!(outcome, Outcome::WorkerDied { .. }));
-                if deaths >= MAX_WORKER_DEATHS {
-                    let error = format!("killed its worker twice: {message}");
-                    self.end_trial(trial, TrialState::Failed, None, Some(error));
-                } else {
-                    self.wait_again(id);
-                }
+            Outcome::WorkerDied { ref message } => {
+                self.wait_or_fail(id, &outcome, MAX_WORKER_DEATHS, |_| {
+                    format!("killed its worker twice: {message}")
+                });
             }
-            Outcome::HostFailed { message } => {
-                let failures = self
-                    .count_attempts(id, |outcome| matches!(outcome, Outcome::HostFailed { .. }));
-                if failures >= MAX_HOST_FAILURES {
-                    let error = format!("its machine failed {failures} times, at last: {message}");
-                    self.end_trial(trial, TrialState::Failed, None, Some(error));
-                } else {
-                    self.wait_again(id);
-                }
+            Outcome::HostFailed { ref message } => {
+                self.wait_or_fail(id, &outcome, MAX_HOST_FAILURES, |times| {
+                    format!("its machine failed {times} times, at last: {message}")
+                });
             }
             Outcome::Diverged { message } => {
                 let error = format!("diverged: {message}");
@@ -98,8 +80,29 @@ impl Step<'_> {
         }
     }
 
+    /// Back to the queue, unless attempts of the execution ended in this way `most`
+    /// times: then its trial has failed.
+    ///
+    /// - `error`: of so many times
+    fn wait_or_fail(
+        &mut self,
+        id: AttemptId,
+        outcome: &Outcome,
+        most: usize,
+        error: impl FnOnce(usize) -> String,
+    ) {
+        let execution = self.search.study.execution(id).expect("an attempt that ends exists");
+        let ended = execution.attempts.iter().filter_map(|attempt| attempt.outcome.as_ref());
+        let times = ended.filter(|other| discriminant(*other) == discriminant(outcome)).count();
+        if times >= most {
+            self.end_trial(id.trial, TrialState::Failed, None, Some(error(times)));
+        } else {
+            self.wait_again(id);
+        }
+    }
+
     /// Back to the queue, unless another attempt of the execution is open.
-    pub(super) fn wait_again(&mut self, id: AttemptId) {
+    fn wait_again(&mut self, id: AttemptId) {
         if self.search.study.ended.is_none()
             && self.search.leases.of_execution(id.trial, id.execution).is_empty()
         {
@@ -107,25 +110,16 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn supersede(&mut self, ids: Vec<AttemptId>) {
+    fn supersede(&mut self, ids: Vec<AttemptId>) {
         for id in ids {
             self.search.leases.end(id);
             self.record(Record::AttemptEnded { id, outcome: Outcome::Superseded });
         }
     }
 
-    pub(super) fn count_attempts(&self, id: AttemptId, fits: impl Fn(&Outcome) -> bool) -> usize {
-        let execution = self.search.study.execution(id).expect("an attempt that ends exists");
-        execution
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.outcome.as_ref().is_some_and(&fits))
-            .count()
-    }
-
     /// The score of a trial whose executions are all there: the mean over
     /// executions of the best epoch by the objective.
-    pub(super) fn score_if_complete(&mut self, trial: TrialId) {
+    fn score_if_complete(&mut self, trial: TrialId) {
         let study = &self.search.study;
         let known = &study.trials[trial.0 as usize];
         if known.executions.iter().all(|execution| execution.finished_by.is_some()) {
